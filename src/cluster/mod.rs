@@ -1,0 +1,54 @@
+//! Where jobs, run state and leases live: the three traits, and their implementations.
+
+mod clock;
+mod coordination;
+mod error;
+mod job;
+mod queue;
+mod state;
+
+use std::{fmt, sync::Arc};
+
+pub use clock::{Clock, SystemClock, TokioClock};
+pub use coordination::{
+    Acquired, CoordinationStore, Heartbeat, HeldLock, Holder, Key, Ownership, WorkerMode,
+};
+pub use error::{ClusterError, Fault, Result, Service};
+pub use job::{BadJob, DeadLetter, Job};
+pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
+pub use state::{
+    ChangeMark, NodeCounts, ReadDocument, StateStore, StatusItem, StatusPage, StatusQuery, Version,
+    VersionedStatus,
+};
+
+/// Who else works on a cluster, beside workers of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Neighbours {
+    /// Nobody can.
+    None,
+    /// JavaScript workers may: fan-in counters and join locks are kept up for them.
+    JavaScript,
+}
+
+/// One of each service: everything that workers and dashboards share.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Jobs waiting to run.
+    pub queue: Arc<dyn JobQueue>,
+    /// Run state.
+    pub state: Arc<dyn StateStore>,
+    /// Leases, counters, heartbeats.
+    pub coordination: Arc<dyn CoordinationStore>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Who else works on it.
+    pub neighbours: Neighbours,
+    /// What to call it on the screen, such as the path of its file. Never a secret.
+    pub name: String,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.name).finish_non_exhaustive()
+    }
+}

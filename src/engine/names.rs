@@ -1,0 +1,44 @@
+//! The names that conditions, transforms and nodes see.
+
+use serde_json::{Map, Value};
+
+use super::document::RunDocument;
+
+/// Prefix of the context keys that hold outputs.
+const OUTPUTS: &str = "_outputs.";
+
+/// The value of a name: the output of the node with that id if it has one, else the context key.
+pub(crate) fn lookup<'a>(document: &'a RunDocument, name: &str) -> Option<&'a Value> {
+    document.output(name).or_else(|| document.get(name)).map(|value| &**value)
+}
+
+/// The outputs so far, by node id.
+pub(crate) fn outputs(document: &RunDocument) -> Map<String, Value> {
+    document
+        .context()
+        .filter_map(|(key, value)| Some((key.strip_prefix(OUTPUTS)?.to_owned(), (**value).clone())))
+        .collect()
+}
+
+/// The user's own keys: none that begins with `_`, no batch bookkeeping, and none that a node's
+/// output hides.
+pub(crate) fn user_context(document: &RunDocument) -> Map<String, Value> {
+    document
+        .context()
+        .filter(|(key, _)| {
+            !key.starts_with('_')
+                && document.output(key).is_none()
+                && !is_bookkeeping(document, key)
+        })
+        .map(|(key, value)| (key.to_string(), (**value).clone()))
+        .collect()
+}
+
+/// Whether a key belongs to a batch: `X_currentIndex` of a scatter, `X_hasMore` and
+/// `X_allWorkerIds` of a gather.
+fn is_bookkeeping(document: &RunDocument, key: &str) -> bool {
+    ["_currentIndex", "_hasMore", "_allWorkerIds"]
+        .iter()
+        .filter_map(|suffix| key.strip_suffix(suffix))
+        .any(|node| document.is_batch_node(node))
+}

@@ -1,0 +1,11 @@
+//! A workflow engine for Flowcraft blueprints, and a terminal dashboard around it.
+//!
+//! The layers, each using only those before it: [`blueprint`] (what a workflow is), [`engine`]
+//! (what must happen next), [`nodes`] (what a step does), [`cluster`] (where jobs, state and leases
+//! live), [`worker`] (the loop that ties them), [`operations`] (what an operator can do),
+//! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces).
+
+pub mod blueprint;
+pub mod cluster;
+pub mod engine;
+pub mod nodes;

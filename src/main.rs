@@ -1,0 +1,3 @@
+//! The `flowcraft-tui` program.
+
+fn main() {}
