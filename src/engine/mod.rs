@@ -4,6 +4,7 @@
 //! gives the operations that change the document and the [`Effects`] that must follow.
 
 mod builtin;
+mod diagram;
 mod document;
 mod draft;
 mod expression;
@@ -21,6 +22,7 @@ pub(crate) mod testing;
 mod time;
 
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
+pub use diagram::run_diagram;
 pub use document::{Op, RunDocument, input_key, output_key};
 pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
