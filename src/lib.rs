@@ -9,3 +9,4 @@ pub mod blueprint;
 pub mod cluster;
 pub mod engine;
 pub mod nodes;
+pub mod worker;

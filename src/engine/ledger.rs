@@ -122,6 +122,8 @@ pub enum Closing {
 pub struct Parent {
     /// The parent run.
     pub run: RunId,
+    /// Its blueprint.
+    pub blueprint: BlueprintId,
     /// The node that waits there.
     pub node: NodeId,
 }

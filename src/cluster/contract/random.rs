@@ -26,6 +26,7 @@ pub(super) fn plain_head() -> Head {
         started_at: Timestamp::from_seconds(1_700_000_000),
         finished_at: None,
         awaited: 0,
+        past_failures: Vec::new(),
         warnings: Vec::new(),
         commit: "commit".to_owned(),
     }
@@ -125,7 +126,7 @@ impl RandomOps {
             rev: self.0.random(),
             status: statuses[self.below(3)],
             closed: if self.below(2) == 0 { Closing::Open } else { Closing::Closed },
-            parent: self.maybe(|r| Parent { run: RunId::from(r.name()), node: r.node() }),
+            parent: self.maybe(|r| Parent { run: RunId::from(r.name()), blueprint: BlueprintId::from(r.name()), node: r.node() }),
             finished_at: self.maybe(Self::time),
             warnings: (0..self.below(3)).map(|_| self.name().to_owned()).collect(),
             ..plain_head()
