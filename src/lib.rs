@@ -9,4 +9,5 @@ pub mod blueprint;
 pub mod cluster;
 pub mod engine;
 pub mod nodes;
+pub mod operations;
 pub mod worker;

@@ -94,6 +94,13 @@ pub enum Event {
     },
     /// Completed nodes whose recorded output is gone are to run again.
     RecoverOutputs,
+    /// Something that is meant only for the document as somebody saw it.
+    IfUnmoved {
+        /// The revision they saw.
+        rev: u64,
+        /// What is meant.
+        event: Box<Event>,
+    },
     /// The run's closing work is done.
     Close,
     /// Something an operator should know.
@@ -186,6 +193,9 @@ pub enum Refusal {
     /// Nothing failed and nothing is idle.
     #[error("nothing to requeue: no node failed, and none is ready without a worker")]
     NothingToRequeue,
+    /// The document is not the one that the plan was made from.
+    #[error("the run has moved since the plan was made")]
+    Moved,
     /// The document would become too large.
     #[error("{0}")]
     TooLarge(String),
@@ -215,6 +225,12 @@ impl<'a> Planner<'a> {
 
     /// Plans one event.
     pub fn apply(&mut self, event: &Event, continues: Continuation) -> Verdict {
+        if let Event::IfUnmoved { rev, event } = event {
+            if self.changed || self.draft.document.head().rev != *rev {
+                return Verdict::Refused(Refusal::Moved);
+            }
+            return self.apply(event, continues);
+        }
         let before = self.draft.checkpoint();
         let size = self.draft.document.size();
         let mut verdict = self.draft.take_event(event, continues);
@@ -286,6 +302,8 @@ impl Draft<'_> {
             Event::Requeue { nodes, idle } => self.requeue(nodes, idle),
             Event::Enqueue { nodes } => self.enqueue(nodes),
             Event::RecoverOutputs => self.recover_outputs(),
+            // Unwrapped by the planner.
+            Event::IfUnmoved { .. } => Err(Verdict::Stale),
             Event::Close => self.close(),
             Event::Warn(warning) => self.warn(warning),
         };

@@ -19,7 +19,7 @@ use crate::{
     blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
     cluster::{Cluster, Job, Key, Lane, Neighbours},
     engine::{
-        Continuation, Effects, Event, Graph, JoinArrival, RunDocument, RunStatus, Timestamp,
+        Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus, Timestamp,
         Verdict, Work,
     },
 };
@@ -37,6 +37,11 @@ pub(crate) struct Core {
     sessions: Arc<Mutex<HashMap<RunId, Arc<Session>>>>,
     /// Told whenever a message has been sent that can be received at once.
     pub(crate) sent: Arc<Notify>,
+}
+
+/// A graph without nodes, for a run whose blueprint is not loaded here.
+pub(crate) fn stand_in(head: &Head) -> Arc<Graph> {
+    Graphs::stand_in(head)
 }
 
 /// What a chain of work goes on with.
