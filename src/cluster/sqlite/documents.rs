@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::fault::Trouble;
 use crate::{
@@ -57,10 +57,47 @@ pub(super) struct Rows {
     parts: Vec<Part>,
 }
 
-fn encode(value: &impl serde::Serialize) -> Result<String, Trouble> {
-    serde_json::to_string(value).map_err(|error| {
+/// The deepest nesting that can be read back.
+const DEEPEST: usize = 127;
+
+fn encode(value: &impl Serialize) -> Result<String, Trouble> {
+    let text = serde_json::to_string(value).map_err(|error| {
         Trouble::new(Fault::Refused, format!("a value can't be written as JSON ({error})"))
-    })
+    })?;
+    let depth = nesting(&text);
+    if depth > DEEPEST {
+        let detail = format!(
+            "a value is nested {depth} levels deep; {DEEPEST} can be read back, so make it flatter"
+        );
+        return Err(Trouble::new(Fault::Refused, detail));
+    }
+    Ok(text)
+}
+
+/// How deep lists and objects are nested in a JSON text.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(inner) = bytes.next() {
+                    match inner {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl Rows {
@@ -195,7 +232,11 @@ pub(super) fn read(
 }
 
 /// Reads rows as the operations that would write them.
-fn read_parts(rows: &mut rusqlite::Rows<'_>, run: &RunId, ops: &mut Vec<Op>) -> Result<(), Trouble> {
+fn read_parts(
+    rows: &mut rusqlite::Rows<'_>,
+    run: &RunId,
+    ops: &mut Vec<Op>,
+) -> Result<(), Trouble> {
     while let Some(row) = rows.next()? {
         let kind = if row.get::<_, i64>(0)? == Kind::Key as i64 { Kind::Key } else { Kind::Node };
         let name: String = row.get(1)?;

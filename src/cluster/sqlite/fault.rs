@@ -65,7 +65,12 @@ impl Trouble {
     }
 
     /// The error for a caller.
-    pub(super) fn of(self, service: Service, doing: impl Into<String>, file: &Path) -> ClusterError {
+    pub(super) fn of(
+        self,
+        service: Service,
+        doing: impl Into<String>,
+        file: &Path,
+    ) -> ClusterError {
         ClusterError::new(
             service,
             doing,

@@ -51,7 +51,7 @@ CREATE INDEX parts_by_rev ON parts (document, rev);
 CREATE TABLE statuses (
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL UNIQUE,
-    change INTEGER NOT NULL UNIQUE,
+    change INTEGER NOT NULL,
     status TEXT,
     blueprint TEXT,
     started_at INTEGER,
@@ -59,6 +59,7 @@ CREATE TABLE statuses (
     next_due_at INTEGER,
     item TEXT NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX statuses_by_change ON statuses (change);
 CREATE INDEX statuses_by_start ON statuses (started_at);
 CREATE INDEX statuses_by_status ON statuses (status, started_at);
 CREATE INDEX statuses_by_blueprint ON statuses (blueprint, started_at, status);

@@ -1,5 +1,7 @@
 //! Status items as rows, with indexes for each kind of list.
 
+use std::{cmp::Reverse, collections::BTreeSet, slice};
+
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
 
 use super::fault::Trouble;
@@ -153,7 +155,7 @@ pub(super) fn list(connection: &Connection, query: &StatusQuery) -> Result<Statu
     let goes_on = found.len() > query.limit;
     if query.changed_after.is_none() {
         // Each selection is in this order already; several need to be merged.
-        found.sort_by_key(|row| std::cmp::Reverse(row.started_at));
+        found.sort_by_key(|row| Reverse(row.started_at));
     }
     found.truncate(query.limit);
     let mark = match query.changed_after {
@@ -180,13 +182,12 @@ pub(super) fn selections(query: &StatusQuery, limit: usize) -> Vec<Selection> {
         && !query.statuses.is_empty();
     if by_each_status {
         let each = |status: &RunStatus| {
-            select("statuses_by_status", query, std::slice::from_ref(status), limit)
+            select("statuses_by_status", query, slice::from_ref(status), limit)
         };
-        return query.statuses.iter().map(each).collect();
+        return query.statuses.iter().collect::<BTreeSet<_>>().into_iter().map(each).collect();
     }
     let index = if query.changed_after.is_some() {
-        // The index of the column's uniqueness.
-        "sqlite_autoindex_statuses_2"
+        "statuses_by_change"
     } else if query.due_before.is_some() {
         "statuses_by_due"
     } else if query.blueprint.is_some() {

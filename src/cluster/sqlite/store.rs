@@ -33,7 +33,8 @@ impl Store {
         options: SqliteOptions,
     ) -> Result<Self> {
         let file = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Self::open_now(file, clock, options)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || Self::open_now(file, clock, options)).await;
         opened
             .unwrap_or_else(|_| Err(Trouble::ended()))
             .map_err(|trouble| trouble.of(Service::State, "open the cluster's file", path))

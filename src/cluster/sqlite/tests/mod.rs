@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+mod plans;
+mod values;
+
 use std::sync::Arc;
 
 use crate::{
