@@ -60,6 +60,31 @@ pub struct NodeConfig {
     pub join: JoinStrategy,
     /// Members of `config` that mean nothing, for lint.
     pub unknown: Vec<String>,
+    /// Members of the node (`params`, `inputs`, `config` and what is in it) that have the wrong
+    /// type, for lint.
+    pub wrong: Vec<WrongType>,
+}
+
+/// A member of a node that has the wrong type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongType {
+    /// Which one: `params`, `inputs`, `config` or `config.maxRetries`, for example.
+    pub member: String,
+    /// What belongs there.
+    pub expected: &'static str,
+    /// What is there.
+    pub found: String,
+    /// What was made of it.
+    pub treatment: Treatment,
+}
+
+/// What was made of a member with the wrong type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It could be read all the same: a number written as text.
+    Converted,
+    /// It was left out.
+    Ignored,
 }
 
 impl NodeConfig {

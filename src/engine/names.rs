@@ -42,3 +42,18 @@ fn is_bookkeeping(document: &RunDocument, key: &str) -> bool {
         .filter_map(|suffix| key.strip_suffix(suffix))
         .any(|node| document.is_batch_node(node))
 }
+
+/// The whole context as a run in one process has it: every key, and every output under its bare id.
+pub(crate) fn in_process(document: &RunDocument) -> Map<String, Value> {
+    let mut context: Map<String, Value> =
+        document.context().map(|(key, value)| (key.to_string(), (**value).clone())).collect();
+    for (node, entry) in document.entries() {
+        if let Some(source) = &entry.input_from
+            && let Some(value) = document.output(source)
+        {
+            context.insert(super::document::input_key(node), (**value).clone());
+        }
+    }
+    context.extend(outputs(document));
+    context
+}
