@@ -10,32 +10,19 @@ use std::{
 };
 
 use flowcraft_tui::{
-    blueprint::{BlueprintId, RunId},
+    blueprint::RunId,
     cluster::{
         Cluster, ClusterError, Fault, Lane, MAX_RECEIVE, ReadDocument, SqliteOptions, SystemClock,
-        sqlite_cluster, sqlite_cluster_with,
+        contract::empty_document, sqlite_cluster, sqlite_cluster_with,
     },
-    engine::{Closing, Head, Op, RunDocument, RunStatus, Timestamp},
+    engine::{Op, RunDocument},
 };
 use serde_json::{Value, json};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn document(value: Value) -> RunDocument {
-    let mut document = RunDocument::new(Head {
-        blueprint_id: BlueprintId::from("b"),
-        blueprint_version: None,
-        blueprint_hash: String::new(),
-        rev: 1,
-        status: RunStatus::Running,
-        closed: Closing::Open,
-        parent: None,
-        started_at: Timestamp::from_seconds(1),
-        finished_at: None,
-        awaited: 0,
-        warnings: Vec::new(),
-        commit: String::new(),
-    });
+    let mut document = empty_document();
     document.apply(&Op::Set("value".into(), Arc::new(value)));
     document
 }

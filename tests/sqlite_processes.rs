@@ -15,33 +15,16 @@ use std::{
 };
 
 use flowcraft_tui::{
-    blueprint::{BlueprintId, NodeId, RunId},
+    blueprint::{NodeId, RunId},
     cluster::{
         Cluster, Fault, Key, Lane, MAX_RECEIVE, ReadDocument, StatusItem, StatusQuery, SystemClock,
-        Version, sqlite_cluster,
+        Version, contract::empty_document, sqlite_cluster,
     },
-    engine::{Closing, Head, Op, RunDocument, RunStatus, Timestamp},
+    engine::{Op, RunDocument, RunStatus, Timestamp},
 };
 use serde_json::{Value, json};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-fn empty_document() -> RunDocument {
-    RunDocument::new(Head {
-        blueprint_id: BlueprintId::from("b"),
-        blueprint_version: None,
-        blueprint_hash: String::new(),
-        rev: 1,
-        status: RunStatus::Running,
-        closed: Closing::Open,
-        parent: None,
-        started_at: Timestamp::from_seconds(1),
-        finished_at: None,
-        awaited: 0,
-        warnings: Vec::new(),
-        commit: String::new(),
-    })
-}
+const HOUR: Duration = Duration::from_hours(1);
 
 fn set(key: &str, value: Value) -> Op {
     Op::Set(key.into(), Arc::new(value))
@@ -237,7 +220,9 @@ async fn child_that_counts_with_others() {
             let (mut document, version) = whole(&cluster, &run).await.unwrap();
             let count = document.get("count").map_or(0, |value| value.as_u64().unwrap());
             let ops = [set("count", json!(count + 1)), set(&name, json!(round))];
-            ops.iter().for_each(|op| document.apply(op));
+            for op in &ops {
+                document.apply(op);
+            }
             match cluster.state.commit_document(&run, &version, &ops, &document).await {
                 Ok(_) => break,
                 Err(error) => assert_eq!(error.fault, Fault::Conflict, "{error}"),

@@ -28,8 +28,12 @@ impl Default for SqliteOptions {
     }
 }
 
+/// After how many pages of 4 KiB the log's contents are copied into the file. Each copy waits for
+/// the disk twice, and more pages have been written again by then.
+const COPIED_AFTER: i64 = 4000;
+
 /// How large the log may stay once its contents are in the file, in bytes.
-const LOG_KEPT: i64 = 16 * 1024 * 1024;
+const LOG_KEPT: i64 = 32 * 1024 * 1024;
 
 /// Opens the connection that writes. Creates what is missing.
 pub(super) fn writing(path: &Path, options: SqliteOptions) -> Result<Connection, Trouble> {
@@ -61,7 +65,11 @@ pub(super) fn writing(path: &Path, options: SqliteOptions) -> Result<Connection,
         }
         schema::prepare(&mut connection)
     })?;
-    connection.pragma_update(None, "journal_size_limit", LOG_KEPT)?;
+    for (setting, value) in [("wal_autocheckpoint", COPIED_AFTER), ("journal_size_limit", LOG_KEPT)]
+    {
+        connection.pragma_update_and_check(None, setting, value, |_| Ok(()))?;
+    }
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
