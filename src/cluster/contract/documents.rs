@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Subject, assert_fault, fresh,
-    random::{RandomOps, applied, assert_same, plain_head, set},
+    random::{RandomOps, applied, assert_same, empty_document, plain_head, set},
 };
 use crate::{
     blueprint::{NodeId, RunId},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn document(ops: &[Op]) -> RunDocument {
-    applied(&RunDocument::new(plain_head()), ops)
+    applied(&empty_document(), ops)
 }
 
 fn ready_node(name: &str) -> Op {

@@ -21,7 +21,7 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-pub use self::manual_clock::ManualClock;
+pub use self::{manual_clock::ManualClock, random::empty_document};
 use super::{Cluster, Fault, Result};
 
 /// Lets time pass for a cluster.

@@ -130,12 +130,12 @@ pub async fn lists_begin_with_the_newest_start(subject: &Subject) {
     let blueprint = BlueprintId::from(fresh("newest"));
     let names: Vec<String> = (0..6).map(|_| fresh("listed")).collect();
     let statuses = [RunStatus::Running, RunStatus::Completed, RunStatus::Failed];
-    for (place, order) in [(3, 0), (0, 1), (5, 2), (1, 0), (4, 1), (2, 2)] {
-        let mut listed = item(&names[place], &blueprint, 1_700_000_000 - place as i64);
+    for (place, age, order) in [(3, 3, 0), (0, 0, 1), (5, 5, 2), (1, 1, 0), (4, 4, 1), (2, 2, 2)] {
+        let mut listed = item(&names[place], &blueprint, 1_700_000_000 - age);
         listed.status = Some(statuses[order]);
         let version = store.create_status(&listed).await.unwrap();
         // Being touched does not move a run.
-        listed.last_updated = Timestamp::from_seconds(1_700_001_000 + place as i64);
+        listed.last_updated = Timestamp::from_seconds(1_700_001_000 + age);
         store.replace_status(&listed, &version).await.unwrap();
     }
     let unstarted = fresh("unstarted");
@@ -150,7 +150,7 @@ pub async fn lists_begin_with_the_newest_start(subject: &Subject) {
     assert_eq!(run_ids(store, &query).await, expected);
     assert_eq!(run_ids(store, &StatusQuery { limit: 2, ..query.clone() }).await, names[..2]);
     assert!(run_ids(store, &StatusQuery { limit: 0, ..query.clone() }).await.is_empty());
-    let statuses = vec![RunStatus::Failed, RunStatus::Completed];
+    let statuses = vec![RunStatus::Failed, RunStatus::Completed, RunStatus::Failed];
     let ended = StatusQuery { statuses, limit: 3, ..query };
     assert_eq!(
         run_ids(store, &ended).await,
@@ -205,6 +205,14 @@ pub async fn lists_hold_what_the_query_asks_for(subject: &Subject) {
     let ids = run_ids(store, &query).await;
     assert!((0..4).all(|number| ids.contains(&name(number))));
     assert!((4..6).all(|number| !ids.contains(&name(number))));
+    let query = StatusQuery {
+        statuses: vec![RunStatus::Awaiting, RunStatus::Awaiting],
+        blueprint: None,
+        limit: 1000,
+        ..StatusQuery::default()
+    };
+    let ids = run_ids(store, &query).await;
+    assert_eq!(ids.iter().filter(|id| **id == name(2)).count(), 1);
     let query = of_blueprint(&BlueprintId::from(fresh("no such blueprint")));
     assert_eq!(numbers(query).await, [0; 0]);
 }
