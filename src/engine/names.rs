@@ -25,13 +25,14 @@ pub(crate) fn outputs(document: &RunDocument) -> Map<String, Value> {
 pub(crate) fn user_context(document: &RunDocument) -> Map<String, Value> {
     document
         .context()
-        .filter(|(key, _)| {
-            !key.starts_with('_')
-                && document.output(key).is_none()
-                && !is_bookkeeping(document, key)
-        })
+        .filter(|(key, _)| is_user_key(document, key))
         .map(|(key, value)| (key.to_string(), (**value).clone()))
         .collect()
+}
+
+/// Whether a key is one of the user's own.
+pub(crate) fn is_user_key(document: &RunDocument, key: &str) -> bool {
+    !key.starts_with('_') && document.output(key).is_none() && !is_bookkeeping(document, key)
 }
 
 /// Whether a key belongs to a batch: `X_currentIndex` of a scatter, `X_hasMore` and
