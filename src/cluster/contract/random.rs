@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    blueprint::{BlueprintId, NodeId, RunId},
+    blueprint::{NodeId, RunId},
     engine::{
         Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Op, Parent, RunDocument,
         RunStatus, StandIn, StandInOutcome, Timestamp,
@@ -15,21 +15,18 @@ use crate::{
 
 /// A head with nothing special about it.
 pub(super) fn plain_head() -> Head {
-    Head {
-        blueprint_id: BlueprintId::from("blueprint"),
-        blueprint_version: None,
-        blueprint_hash: "hash".to_owned(),
-        rev: 1,
-        status: RunStatus::Running,
-        closed: Closing::Open,
-        parent: None,
-        started_at: Timestamp::from_seconds(1_700_000_000),
-        finished_at: None,
-        awaited: 0,
-        past_failures: Vec::new(),
-        warnings: Vec::new(),
-        commit: "commit".to_owned(),
-    }
+    serde_json::from_value(json!({
+        "blueprintId": "blueprint",
+        "rev": 1,
+        "status": "running",
+        "startedAt": 1_700_000_000_000_i64,
+    }))
+    .unwrap()
+}
+
+/// A document without any key or node, to begin with.
+pub fn empty_document() -> RunDocument {
+    RunDocument::new(plain_head())
 }
 
 /// An operation that sets a context key.
@@ -128,7 +125,8 @@ impl RandomOps {
             closed: if self.below(2) == 0 { Closing::Open } else { Closing::Closed },
             parent: self.maybe(|r| Parent { run: RunId::from(r.name()), blueprint: BlueprintId::from(r.name()), node: r.node() }),
             finished_at: self.maybe(Self::time),
-            warnings: (0..self.below(3)).map(|_| self.name().to_owned()).collect(),
+            past_failures: Vec::new(),
+        warnings: (0..self.below(3)).map(|_| self.name().to_owned()).collect(),
             ..plain_head()
         }
     }
