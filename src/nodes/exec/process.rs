@@ -1,11 +1,6 @@
 //! One process of a program: its pipes, and its end.
 
-use std::{
-    io,
-    process::ExitStatus,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, process::ExitStatus, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
@@ -98,7 +93,7 @@ pub(super) struct Process {
     stdin: Option<ChildStdin>,
     stdout: Lines<ChildStdout>,
     pub(super) tail: Tail,
-    life: watch::Receiver<Life>,
+    watched: watch::Receiver<Life>,
     farewell: Option<oneshot::Sender<Farewell>>,
 }
 
@@ -114,21 +109,21 @@ impl Process {
         let tail = Tail::default();
         let log =
             tokio::spawn(follow(stderr, program.name.clone(), program.mask.clone(), tail.clone()));
-        let (ended, life) = watch::channel(Life::Alive);
+        let (ended, watched) = watch::channel(Life::Alive);
         let (farewell, stop) = oneshot::channel();
         tokio::spawn(keep(group, stop, log, ended));
         Ok(Self {
             stdin: Some(stdin),
             stdout: Lines::new(stdout),
             tail,
-            life,
+            watched,
             farewell: Some(farewell),
         })
     }
 
     /// Whether it can be asked: it lives, and has written nothing that it was not asked for.
     pub(super) fn is_usable(&mut self) -> bool {
-        matches!(*self.life.borrow(), Life::Alive) && self.stdout.is_silent()
+        matches!(*self.watched.borrow(), Life::Alive) && self.stdout.is_silent()
     }
 
     /// Lets it end by itself, which it should once its stdin is closed.
@@ -141,7 +136,7 @@ impl Process {
 
     /// Writes a request and reads the answer's line.
     pub(super) async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Fault> {
-        let Self { stdin, stdout, life, .. } = self;
+        let Self { stdin, stdout, watched, .. } = self;
         let write = async {
             let Some(stdin) = stdin else { return Err(Fault::ClosedStdin) };
             match write_request(stdin, request).await {
@@ -154,13 +149,13 @@ impl Process {
                 Err(error) => Err(Fault::Write(error)),
             }
         };
-        let (line, ()) = tokio::try_join!(read_answer(stdout, life), write)?;
+        let (line, ()) = tokio::try_join!(read_answer(stdout, watched), write)?;
         Ok(line)
     }
 
     /// Writes the only request, closes stdin, and reads the answer's line.
     pub(super) async fn ask_once(&mut self, request: &[u8]) -> Result<Vec<u8>, Fault> {
-        let Self { stdin, stdout, life, .. } = self;
+        let Self { stdin, stdout, watched, .. } = self;
         let stdin = stdin.take();
         let write = async {
             if let Some(mut stdin) = stdin {
@@ -168,7 +163,7 @@ impl Process {
                 let _ = write_request(&mut stdin, request).await;
             }
         };
-        let read = read_answer(stdout, life);
+        let read = read_answer(stdout, watched);
         tokio::pin!(read);
         tokio::select! {
             line = &mut read => line,
@@ -179,15 +174,15 @@ impl Process {
     /// After the answer to the only request: waits for the process's end, which must be a success
     /// without another line.
     pub(super) async fn finish(&mut self) -> Result<(), Fault> {
-        let Self { stdout, life, .. } = self;
+        let Self { stdout, watched, .. } = self;
         let more = tokio::select! {
             more = stdout.next() => more?,
-            _ = ended(life) => timeout(DRAIN, stdout.next()).await.unwrap_or(Ok(None))?,
+            _ = ended(watched) => timeout(DRAIN, stdout.next()).await.unwrap_or(Ok(None))?,
         };
         if more.is_some() {
             return Err(Fault::SecondLine);
         }
-        match ended(life).await {
+        match ended(watched).await {
             Some(status) if status.success() => Ok(()),
             status => Err(Fault::ExitedAfter(status)),
         }
@@ -202,12 +197,12 @@ async fn write_request(stdin: &mut ChildStdin, request: &[u8]) -> io::Result<()>
 
 async fn read_answer(
     stdout: &mut Lines<ChildStdout>,
-    life: &mut watch::Receiver<Life>,
+    watched: &mut watch::Receiver<Life>,
 ) -> Result<Vec<u8>, Fault> {
     let (line, status) = tokio::select! {
         biased;
         line = stdout.next() => (line?, None),
-        status = ended(life) => {
+        status = ended(watched) => {
             // What it wrote last may still be on its way.
             (timeout(DRAIN, stdout.next()).await.unwrap_or(Ok(None))?, Some(status))
         }
@@ -215,7 +210,7 @@ async fn read_answer(
     match (line, status) {
         (Some(line), _) => Ok(line),
         (None, Some(status)) => Err(Fault::ExitedBefore(status)),
-        (None, None) => Err(match timeout(DRAIN, ended(life)).await {
+        (None, None) => Err(match timeout(DRAIN, ended(watched)).await {
             Ok(status) => Fault::ExitedBefore(status),
             Err(_) => Fault::ClosedStdout,
         }),
@@ -223,8 +218,8 @@ async fn read_answer(
 }
 
 /// Waits for the end of a process, and of what it wrote on its stderr.
-async fn ended(life: &mut watch::Receiver<Life>) -> Option<ExitStatus> {
-    match life.wait_for(|life| matches!(life, Life::Ended(_))).await.as_deref() {
+async fn ended(watched: &mut watch::Receiver<Life>) -> Option<ExitStatus> {
+    match watched.wait_for(|life| matches!(life, Life::Ended(_))).await.as_deref() {
         Ok(Life::Ended(status)) => *status,
         // The task is gone with the runtime.
         Ok(Life::Alive) | Err(_) => None,
