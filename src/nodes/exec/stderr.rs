@@ -67,8 +67,8 @@ pub(super) async fn follow<R: AsyncRead + Unpin>(
     };
     // A pipe that can't be read is one without further lines.
     while let Ok(read @ 1..) = from.read(&mut chunk).await {
-        for byte in &chunk[..read] {
-            if let Some(text) = line.add(*byte) {
+        for piece in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
+            if let Some(text) = line.add(piece) {
                 emit(&text);
             }
         }
@@ -86,17 +86,14 @@ struct Line {
 }
 
 impl Line {
-    /// Adds a byte. Gives the line if it is complete and not blank.
-    fn add(&mut self, byte: u8) -> Option<String> {
-        if byte == b'\n' {
-            return self.end();
-        }
-        if self.bytes.len() < LONGEST_LINE {
-            self.bytes.push(byte);
-        } else {
-            self.cut += 1;
-        }
-        None
+    /// Adds a piece that has a line break at its end or none. Gives the line if it is complete and
+    /// not blank.
+    fn add(&mut self, piece: &[u8]) -> Option<String> {
+        let text = piece.strip_suffix(b"\n").unwrap_or(piece);
+        let kept = text.len().min(LONGEST_LINE - self.bytes.len());
+        self.bytes.extend_from_slice(&text[..kept]);
+        self.cut += text.len() - kept;
+        if text.len() < piece.len() { self.end() } else { None }
     }
 
     fn end(&mut self) -> Option<String> {
@@ -193,12 +190,13 @@ mod tests {
     #[test]
     fn a_long_line_is_cut() {
         let mut line = Line::default();
-        for _ in 0..LONGEST_LINE + 7 {
-            assert_eq!(line.add(b'x'), None);
-        }
-        let text = line.add(b'\n');
+        let half = [b'x'; LONGEST_LINE / 2];
+        assert_eq!(line.add(&half), None);
+        assert_eq!(line.add(&half), None);
+        assert_eq!(line.add(b"1234"), None);
+        let text = line.add(b"567\n");
         assert_eq!(text, Some(format!("{}… (7 bytes left out)", "x".repeat(LONGEST_LINE))));
-        assert_eq!(line.add(b'y'), None);
+        assert_eq!(line.add(b"y"), None);
         assert_eq!(line.end().as_deref(), Some("y"));
     }
 }
