@@ -10,22 +10,22 @@ use serde_json::{Map, Value, json};
 
 /// What a node is run with.
 #[derive(Default)]
-pub struct Given {
+pub(crate) struct Given {
     /// What the blueprint's node uses.
-    pub uses: &'static str,
+    pub(crate) uses: &'static str,
     /// Its settings, an object or nothing.
-    pub params: Value,
+    pub(crate) params: Value,
     /// Its input, if it has one.
-    pub input: Option<Value>,
+    pub(crate) input: Option<Value>,
     /// The run's keys, an object or nothing.
-    pub context: Value,
+    pub(crate) context: Value,
     /// The outputs so far, an object or nothing.
-    pub outputs: Value,
+    pub(crate) outputs: Value,
 }
 
 impl Given {
     /// The context.
-    pub fn context(self) -> NodeContext {
+    pub(crate) fn context(self) -> NodeContext {
         let head: Head = serde_json::from_value(json!({
             "blueprintId": "flow",
             "rev": 1,

@@ -4,7 +4,7 @@ use flowcraft_tui::nodes::{NodeContext, NodeError, NodeOutput, Registry};
 use serde_json::{Value, json};
 
 /// The registry of the conformance cases.
-pub fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     Registry::new()
         .with_fn("const", |c| {
             Ok(NodeOutput { output: c.param("value").cloned(), ..NodeOutput::none() })
