@@ -6,14 +6,11 @@ use serde_json::{Map, Value};
 use super::{
     context::{DynamicSpec, NodeContext, NodeError, NodeOutput},
     definition::Part,
-    secret::{Mask, printable},
+    secret::Mask,
 };
 
 /// The members that an answer can have.
 const MEMBERS: [&str; 6] = ["id", "output", "action", "context", "dynamicNodes", "error"];
-
-/// How much of a text from outside an error repeats, in characters.
-pub(super) const SHOWN: usize = 300;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,23 +99,23 @@ pub(super) enum AnswerError {
 
 impl Answer {
     /// Reads a line of an exec node's program.
-    pub(super) fn from_line(line: &[u8], id: &str) -> Result<Self, AnswerError> {
+    pub(super) fn from_line(line: &[u8], id: &str, mask: &Mask) -> Result<Self, AnswerError> {
         let text = std::str::from_utf8(line).map_err(|_| AnswerError::NotUtf8)?;
         if text.trim().is_empty() {
             return Err(AnswerError::Empty);
         }
         let value = serde_json::from_str(text).map_err(|error| AnswerError::NotJson {
             error: error.to_string(),
-            shown: printable(text, SHOWN),
+            shown: mask.excerpt(text),
         })?;
         let Value::Object(members) = value else {
-            return Err(AnswerError::NotObject(printable(text, SHOWN)));
+            return Err(AnswerError::NotObject(mask.excerpt(text)));
         };
         match members.get("id") {
             Some(Value::String(found)) if found == id => Self::from_members(members),
             Some(found) => Err(AnswerError::WrongId {
                 expected: id.to_owned(),
-                found: printable(&found.to_string(), SHOWN),
+                found: mask.excerpt(&found.to_string()),
             }),
             None => Err(AnswerError::NoId(id.to_owned())),
         }

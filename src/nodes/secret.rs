@@ -10,6 +10,9 @@ const MASK: &str = "***";
 /// Shorter values are not looked for in texts: they would be found everywhere.
 const SHORTEST_MASKED: usize = 8;
 
+/// How much of a text from outside an error repeats, in characters.
+const EXCERPT: usize = 300;
+
 /// A text that is never shown: neither `Debug` nor serialization give it away.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -123,13 +126,22 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Also masks this value, if it has at least 8 bytes.
+    /// Also masks this value, line by line (of a key in several lines, too, each must not be seen).
+    /// Lines of less than 8 bytes are left.
     pub(super) fn add(&mut self, value: &str) {
-        let value = value.trim();
-        if value.len() >= SHORTEST_MASKED && !self.values.iter().any(|known| known == value) {
-            self.values.push(value.to_owned());
-            self.values.sort_by_key(|known| std::cmp::Reverse(known.len()));
+        for line in value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_MASKED) {
+            if !self.values.iter().any(|known| known == line) {
+                self.values.push(line.to_owned());
+            }
         }
+        self.values.sort_by_key(|known| std::cmp::Reverse(known.len()));
+    }
+
+    /// The beginning of a text from outside, fit to be shown, without the secrets.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        // Masked before it is cut, which could leave half a secret.
+        let beginning: String = text.chars().take(EXCERPT * 8).collect();
+        printable(&self.apply(beginning.trim_end_matches(['\r', '\n'])), EXCERPT)
     }
 
     /// The text without the secrets.
@@ -226,6 +238,10 @@ mod tests {
             "got ***; ***; short"
         );
         assert!(!format!("{mask:?}").contains("hunter2"));
+        mask.add("-----BEGIN KEY-----\nMIIEvQIBADAN\n==");
+        assert_eq!(mask.apply("key: MIIEvQIBADAN"), "key: ***");
+        let long = format!("{}hunter2-hunter2", "x".repeat(EXCERPT - 4));
+        assert_eq!(mask.excerpt(&long), format!("{}***", "x".repeat(EXCERPT - 4)));
     }
 
     #[test]

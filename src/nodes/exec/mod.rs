@@ -26,6 +26,7 @@ use super::{
     definition::{ExecDefinition, Mode, Part},
     protocol::{Answer, read_aside, request},
     registry::Node,
+    secret::Mask,
 };
 
 /// A kind of node that another program runs.
@@ -78,7 +79,8 @@ impl ExecNode {
     async fn ask_pool(&self, pool: &Pool, id: String, line: &[u8]) -> Result<Answer, NodeError> {
         let mut lease = pool.lease().await.map_err(|fault| self.error(&fault, None))?;
         let process = &mut lease.process;
-        let asked = self.in_time(async { read(process.ask(line).await?, id).await }).await;
+        let mask = &pool.program().mask;
+        let asked = self.in_time(async { read(process.ask(line).await?, id, mask).await }).await;
         match asked {
             Ok(answer) => {
                 lease.answered();
@@ -102,7 +104,7 @@ impl ExecNode {
         let mut process = Process::start(program).map_err(|fault| self.error(&fault, None))?;
         let mut answer = None;
         let talk = async {
-            answer = Some(read(process.ask_once(line).await?, id).await?);
+            answer = Some(read(process.ask_once(line).await?, id, &program.mask).await?);
             process.finish().await
         };
         let ended = self.in_time(talk).await;
@@ -128,8 +130,9 @@ impl ExecNode {
     }
 }
 
-async fn read(line: Vec<u8>, id: String) -> Result<Answer, Fault> {
-    Ok(read_aside(line.len(), move || Answer::from_line(&line, &id)).await?)
+async fn read(line: Vec<u8>, id: String, mask: &Mask) -> Result<Answer, Fault> {
+    let mask = mask.clone();
+    Ok(read_aside(line.len(), move || Answer::from_line(&line, &id, &mask)).await?)
 }
 
 #[async_trait]

@@ -21,7 +21,7 @@ pub use self::template::{UrlError, UrlTemplate};
 use super::{
     context::{NodeContext, NodeError, NodeOutput},
     definition::{HttpDefinition, Method, Part},
-    protocol::{Answer, SHOWN, read_aside, request},
+    protocol::{Answer, read_aside, request},
     registry::Node,
     secret::{Mask, Secret, printable},
 };
@@ -38,6 +38,9 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// How much of the body that comes with an error is read, in bytes, and for how long.
 const ERROR_BODY: usize = 4 << 10;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(1);
+
+/// How much of a header, and of the cause of a failed call, an error repeats, in characters.
+const SHOWN: usize = 1000;
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 5;
@@ -156,13 +159,14 @@ impl HttpNode {
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
+        let mask = self.mask.clone();
         let read = read_aside(body.len(), move || match serde_json::from_slice(&body) {
             Ok(value) => {
                 Answer::from_body(value, &id).map_err(|error| format!("the answer {error}"))
             }
             Err(error) => Err(format!(
                 "what it sent is not JSON ({error}; content type {kind}): {}",
-                printable(&String::from_utf8_lossy(&body), SHOWN)
+                mask.excerpt(&String::from_utf8_lossy(&body))
             )),
         });
         match read.await {
@@ -207,13 +211,13 @@ impl HttpNode {
         if let Some(wait) = header_text(&response, &RETRY_AFTER) {
             text = format!("{text} (Retry-After: {wait})");
         }
-        if status.is_redirection() {
-            let target = header_text(&response, &LOCATION)
-                .and_then(|location| response.url().join(&location).ok())
-                .map(|target| format!(" to {}", target.origin().ascii_serialization()));
+        let target = header_text(&response, &LOCATION)
+            .filter(|_| status.is_redirection())
+            .and_then(|location| response.url().join(&location).ok());
+        if let Some(target) = target {
             text = format!(
-                "{text}: this redirect{} is not followed, set the node's url to where it leads",
-                target.unwrap_or_default()
+                "{text}: this redirect to {} is not followed, set the node's url to where it leads",
+                target.origin().ascii_serialization()
             );
         } else {
             let mut body = Vec::new();
@@ -229,11 +233,10 @@ impl HttpNode {
             .await;
             let said = String::from_utf8_lossy(&body);
             if !said.trim().is_empty() {
-                // Masked before it is cut: the cut could hide half a secret from the mask.
-                text =
-                    format!("{text}: {}", printable(self.mask.apply(said.trim()).as_str(), SHOWN));
+                text = format!("{text}: {}", self.mask.excerpt(said.trim()));
             }
         }
+        let text = self.mask.apply(&text);
         match status {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 NodeError::ordinary(text)
