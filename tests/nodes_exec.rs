@@ -9,7 +9,7 @@ mod scripts;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use contexts::Given;
-use flowcraft_tui::nodes::{Node, NodeError, NodeOutput, Severity, Write};
+use flowcraft_tui::nodes::{NodeError, NodeOutput, Severity, Write};
 use scripts::{error_of, node, run, script, until_gone};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -393,6 +393,17 @@ async fn a_process_that_dies_while_idle_is_reaped_and_replaced() {
     until_gone(&node.path("self")).await;
     assert_eq!(run(&node).await, Ok(NodeOutput::none()));
     assert_ne!(fs::read_to_string(node.path("self")).unwrap(), first);
+}
+
+#[test]
+fn nothing_lives_on_when_the_runtime_goes() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let node =
+        script("", "trap '' TERM; sleep 1000 & echo $! >child; ask; say; while :; do wait; done");
+    runtime.block_on(async { run(&node).await.unwrap() });
+    runtime.shutdown_background();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(until_gone(&node.path("child")));
 }
 
 #[tokio::test]
