@@ -176,6 +176,38 @@ async fn restarts_after_failures_wait_longer_each_time() {
 }
 
 #[tokio::test]
+async fn an_answer_makes_up_for_earlier_failures() {
+    let program = r#"ask; case $line in *'"input":"die"'*) exit 1;; esac; say; ask; exit 1"#;
+    let node = script("", program);
+    let began = Instant::now();
+    for _ in 0..4 {
+        let mut context = Given { input: Some(json!("die")), ..Given::default() }.context();
+        node.run(&mut context).await.unwrap_err();
+        assert_eq!(run(&node).await, Ok(NodeOutput::none()));
+        error_of(&node).await;
+        assert_eq!(run(&node).await, Ok(NodeOutput::none()));
+        error_of(&node).await;
+    }
+    // Without that the last restarts alone would wait for ten seconds each.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_process_that_answers_without_listening_is_used_once() {
+    // Larger than a pipe, so that it is still being written when stdin is closed.
+    let input = json!("x".repeat(1 << 20));
+    let node = script(
+        "",
+        r#"echo $$ >>all; exec 0<&-; n=$(wc -l <all); say() { printf '{"id":"%s","output":"unread"}\n' $((n)); }; say; exec sleep 1000"#,
+    );
+    for _ in 0..2 {
+        let mut context = Given { input: Some(input.clone()), ..Given::default() }.context();
+        assert_eq!(node.run(&mut context).await, Ok(NodeOutput::value("unread")));
+    }
+    assert_eq!(fs::read_to_string(node.path("all")).unwrap().lines().count(), 2);
+}
+
+#[tokio::test]
 async fn the_end_of_a_process_is_told_by_code_or_signal() {
     assert!(fault("exit 0").await.contains("exited with code 0 before it answered"));
     assert!(fault("kill -9 $$").await.contains("ended by signal 9"));
@@ -443,9 +475,11 @@ async fn stderr_goes_to_the_log_under_the_nodes_name() {
         .finish();
     // The runtime of the test has one thread, so this is seen by its tasks, too.
     let _guard = tracing::subscriber::set_default(subscriber);
-    let node = script("mode = 'per-job'", "ask; printf 'a\\033[2Jb\\n' >&2; say");
+    let table = "mode = 'per-job'\nenv = { KEY = '${CARGO_PKG_NAME}' }";
+    let node = script(table, "ask; printf 'a\\033[2Jb\\n' >&2; echo \"key $KEY\" >&2; say");
     run(&node).await.unwrap();
     let text = logged.text();
+    assert!(text.contains("INFO node::test: key ***"), "{text}");
     assert!(text.contains("INFO node::test: a\\u{1b}[2Jb"), "{text}");
 }
 

@@ -121,9 +121,11 @@ impl Process {
         })
     }
 
-    /// Whether it can be asked: it lives, and has written nothing that it was not asked for.
+    /// Whether it can be asked: it lives, listens, and has written nothing that it was not asked for.
     pub(super) fn is_usable(&mut self) -> bool {
-        matches!(*self.watched.borrow(), Life::Alive) && self.stdout.is_silent()
+        self.stdin.is_some()
+            && matches!(*self.watched.borrow(), Life::Alive)
+            && self.stdout.is_silent()
     }
 
     /// Lets it end by itself, which it should once its stdin is closed.
@@ -137,20 +139,31 @@ impl Process {
     /// Writes a request and reads the answer's line.
     pub(super) async fn ask(&mut self, request: &[u8]) -> Result<Vec<u8>, Fault> {
         let Self { stdin, stdout, watched, .. } = self;
-        let write = async {
-            let Some(stdin) = stdin else { return Err(Fault::ClosedStdin) };
-            match write_request(stdin, request).await {
-                Ok(()) => Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    // It has most likely ended, and how says more.
-                    sleep(DRAIN * 2).await;
-                    Err(Fault::ClosedStdin)
-                }
-                Err(error) => Err(Fault::Write(error)),
+        let Some(pipe) = stdin else { return Err(Fault::ClosedStdin) };
+        let (answer, written) = {
+            let read = read_answer(stdout, watched);
+            let write = write_request(pipe, request);
+            tokio::pin!(read, write);
+            tokio::select! {
+                answer = &mut read => match answer {
+                    // The next request can only follow the whole of this one.
+                    Ok(line) => (Ok(line), write.await),
+                    fault => (fault, Ok(())),
+                },
+                written = &mut write => match written {
+                    Ok(()) => (read.await, Ok(())),
+                    // It has most likely ended, and how, or what it said, tells more.
+                    Err(error) => match timeout(DRAIN * 2, read).await {
+                        Ok(answer) => (answer, Err(error)),
+                        Err(_) => (Err(unwritable(error)), Ok(())),
+                    },
+                },
             }
         };
-        let (line, ()) = tokio::try_join!(read_answer(stdout, watched), write)?;
-        Ok(line)
+        if written.is_err() {
+            *stdin = None;
+        }
+        answer
     }
 
     /// Writes the only request, closes stdin, and reads the answer's line.
@@ -186,6 +199,13 @@ impl Process {
             Some(status) if status.success() => Ok(()),
             status => Err(Fault::ExitedAfter(status)),
         }
+    }
+}
+
+fn unwritable(error: io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Fault::ClosedStdin,
+        _ => Fault::Write(error),
     }
 }
 
