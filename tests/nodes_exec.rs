@@ -497,7 +497,7 @@ async fn many_requests_get_their_own_answers() {
 }
 
 #[test]
-fn the_example_is_found_relative_to_the_configuration() {
+fn a_check_finds_the_program_or_says_where_it_looked() {
     let folder = tempfile::tempdir().unwrap();
     let definition = scripts::definition("kind = 'exec'\ncommand = ['bin/tool']");
     let error = definition.check("t", folder.path()).unwrap_err().to_string();

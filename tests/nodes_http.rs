@@ -42,7 +42,7 @@ async fn answered_with(status: &'static str, body: &'static str) -> Result<NodeO
 async fn the_request_is_the_body_and_its_key_a_header() {
     let server = Server::start(|_| reply("200 OK", "", "")).await;
     let url = format!("{}/hooks/{{{{ params.channel }}}}?n={{{{params.n}}}}", server.address);
-    let table = "headers = { Authorization = 'Bearer ${CARGO_PKG_NAME}', X-Plain = 'yes' }";
+    let table = "headers = { Authorization = 'Bearer ${CARGO_PKG_NAME}', X-Plain = 'yes', Idempotency-Key = 'x' }";
     let mut context = Given {
         uses: "notify",
         params: json!({"channel": "a/b", "n": 1}),
@@ -56,6 +56,7 @@ async fn the_request_is_the_body_and_its_key_a_header() {
     assert_eq!(request.path, "/hooks/a%2Fb?n=1");
     assert!(request.head.starts_with("post "));
     assert_eq!(request.header("idempotency-key"), Some("run-1/b/3"));
+    assert_eq!(request.head.matches("idempotency-key").count(), 1);
     assert_eq!(request.header("authorization"), Some("bearer flowcraft-tui"));
     assert_eq!(request.header("x-plain"), Some("yes"));
     assert_eq!(request.header("content-type"), Some("application/json"));

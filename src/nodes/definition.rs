@@ -41,7 +41,8 @@ pub struct ExecDefinition {
     pub processes: Option<usize>,
     /// Variables for the program, beside those of this process. `${NAME}` is filled in.
     pub env: BTreeMap<String, Secret>,
-    /// How long a process may take over a request before it is killed. No limit unless set.
+    /// How long a process may take over a request before it is killed, from when it has it: the wait
+    /// for a free process does not count. No limit unless set.
     #[serde(serialize_with = "write_duration")]
     pub timeout: Option<Duration>,
     /// Which large parts of the request are sent.

@@ -142,10 +142,11 @@ impl HttpNode {
         context: &NodeContext,
     ) -> Result<Option<Answer>, NodeError> {
         let key = utf8_percent_encode(&context.execution().idempotency_key, CONTROLS).to_string();
-        let mut asked = self.client.request(self.method.into(), url).headers(self.headers.clone());
+        let mut headers = self.headers.clone();
         if let Ok(key) = HeaderValue::from_str(&key) {
-            asked = asked.header(IDEMPOTENCY_KEY, key);
+            headers.insert(IDEMPOTENCY_KEY, key);
         }
+        let mut asked = self.client.request(self.method.into(), url).headers(headers);
         if self.method.has_body() {
             asked = asked.body(request(&id, context, &self.send));
         }
