@@ -157,6 +157,7 @@ async fn nothing_reported_is_lost_when_processes_are_killed() {
         let life = 300 + rand::random::<u64>() % 300;
         tokio::time::sleep(Duration::from_millis(life)).await;
         for child in &mut children {
+            assert_eq!(child.try_wait().unwrap(), None, "a child ended by itself");
             child.kill().unwrap();
             child.wait().unwrap();
         }
@@ -199,6 +200,23 @@ async fn nothing_reported_is_lost_when_processes_are_killed() {
     assert!(lost.is_empty(), "{lost:?}");
     let returned: Vec<_> = reported.deleted.intersection(&all).collect();
     assert!(returned.is_empty(), "{returned:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_may_be_created_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let path = folder.path().join(format!("{round}.db"));
+        let openers: Vec<_> = (0..8)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { sqlite_cluster(&path, Arc::new(SystemClock)).await })
+            })
+            .collect();
+        for opener in openers {
+            opener.await.unwrap().unwrap();
+        }
+    }
 }
 
 const CHILDREN: u64 = 3;

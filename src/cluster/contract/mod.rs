@@ -93,6 +93,9 @@ macro_rules! cluster_contract {
         $crate::cluster_contract! { @tests #[$test] $setup,
             queue: a_delay_is_cut_to_seven_days, bodies_may_hold_any_character;
         }
+        $crate::cluster_contract! { @tests #[$test] $setup,
+            statuses: small_pages_of_changes_miss_nothing;
+        }
     };
     (#[$test:meta] $setup:path) => {
         $crate::cluster_contract! { @tests #[$test] $setup,

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -55,6 +55,7 @@ pub(super) fn writing(path: &Path, options: SqliteOptions) -> Result<Connection,
         ));
     }
     with_patience(options.patience, || {
+        schema::prepare(&mut connection)?;
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if mode != "wal" {
@@ -63,7 +64,7 @@ pub(super) fn writing(path: &Path, options: SqliteOptions) -> Result<Connection,
                 "its drive can't be shared by processes (a network drive?); use a local one",
             ));
         }
-        schema::prepare(&mut connection)
+        Ok(())
     })?;
     for (setting, value) in [("wal_autocheckpoint", COPIED_AFTER), ("journal_size_limit", LOG_KEPT)]
     {
@@ -89,6 +90,47 @@ fn connect(path: &Path, more: OpenFlags, options: SqliteOptions) -> Result<Conne
     connection.busy_timeout(options.patience)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Notices when the file at a path is no longer the one that was opened. The system would go on
+/// writing to the old one, and everything written would be gone with the process.
+pub(super) struct SameFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SameFile {
+    /// The file that is at this path now.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), identity: identity(path) }
+    }
+
+    /// Fails if another file, or none, is there by now.
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        if identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        Err(Trouble::new(
+            Fault::Refused,
+            "it was deleted, moved or replaced while it was in use; put it back or restart the \
+             program",
+        ))
+    }
+}
+
+/// Which file is at a path, by device and number.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Elsewhere an open file can't be deleted or moved.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 /// Tries until it succeeds, fails for another reason than somebody else being at it, or `patience`

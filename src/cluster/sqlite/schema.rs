@@ -80,14 +80,15 @@ CREATE TABLE workers (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Creates the tables in a new file; makes sure that an old one is ours.
+/// Creates the tables in a new file; makes sure that an old one is ours before it is touched.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Trouble> {
-    if is_ours(connection)? {
+    let (application, version) = marks(connection)?;
+    if application == APPLICATION_ID && version == VERSION {
         return Ok(());
     }
+    // From here on nobody else can be about to create them.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have created them in between.
-    if !is_ours(&transaction)? {
+    if is_new(&transaction)? {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
@@ -95,29 +96,29 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Trouble> {
     Ok(transaction.commit()?)
 }
 
-/// Whether the tables are there. Fails if they are of a newer version, or not ours.
-fn is_ours(connection: &Connection) -> Result<bool, Trouble> {
-    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, version) = (number("application_id")?, number("user_version")?);
-    if application == APPLICATION_ID && version == VERSION {
-        return Ok(true);
-    }
-    if application == APPLICATION_ID && version > VERSION {
-        return Err(Trouble::new(
+/// Whose file it is, and of which version.
+fn marks(connection: &Connection) -> Result<(i32, i32), Trouble> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    Ok((number("application_id")?, number("user_version")?))
+}
+
+/// Whether the file is empty. Fails if its tables are of a newer version, or not ours.
+fn is_new(connection: &Connection) -> Result<bool, Trouble> {
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match marks(connection)? {
+        (APPLICATION_ID, VERSION) => Ok(false),
+        (APPLICATION_ID, version) if version > VERSION => Err(Trouble::new(
             Fault::Refused,
             format!(
                 "made by a newer version of this program (its tables are of version {version}, \
                  known are those up to {VERSION}); update the program or use another file"
             ),
-        ));
-    }
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != 0 || version != 0 || tables != 0 {
-        return Err(Trouble::new(
+        )),
+        (0, 0) if tables == 0 => Ok(true),
+        _ => Err(Trouble::new(
             Fault::Refused,
             "a SQLite database of another program; use another file",
-        ));
+        )),
     }
-    Ok(false)
 }

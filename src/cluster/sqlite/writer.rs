@@ -1,12 +1,15 @@
 //! The thread that writes: it carries out all requests that wait in one transaction, so that they
 //! share one wait for the disk.
 
-use std::{mem, time::Duration};
+use std::{mem, slice, time::Duration};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{fault::Trouble, open::with_patience};
+use super::{
+    fault::Trouble,
+    open::{SameFile, with_patience},
+};
 
 /// How many requests may wait before those who send them wait, too.
 const QUEUE: usize = 1024;
@@ -80,9 +83,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, patience: Duration) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        file: SameFile,
+        patience: Duration,
+    ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
-        let thread = WriterThread { connection, patience, synced: None };
+        let thread = WriterThread { connection, file, patience, synced: None };
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.serve(waiting))?;
@@ -112,6 +119,7 @@ enum Ended {
 
 struct WriterThread {
     connection: Connection,
+    file: SameFile,
     patience: Duration,
     /// How the connection is set at present.
     synced: Option<Durability>,
@@ -137,16 +145,25 @@ impl WriterThread {
     fn carry_out(&mut self, mut batch: Vec<Box<dyn Request>>) {
         match self.transaction(&mut batch) {
             Ended::Committed => batch.into_iter().for_each(Request::answer),
-            // One may have been too much where the others fit.
-            Ended::Undone(trouble) if trouble.is_full() && batch.len() > 1 => {
-                for request in batch {
-                    self.carry_out(vec![request]);
-                }
-            }
+            Ended::Undone(trouble) if trouble.is_full() => self.carry_out_on_full_disk(batch),
             Ended::Undone(trouble) => {
                 for request in batch {
                     request.fail(trouble.clone());
                 }
+            }
+        }
+    }
+
+    /// Makes what room there is to be made without anybody's help, then carries out the requests
+    /// one by one: one may be too much where the others fit.
+    fn carry_out_on_full_disk(&mut self, batch: Vec<Box<dyn Request>>) {
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::debug!(%error, "the log could not be emptied");
+        }
+        for mut request in batch {
+            match self.transaction(slice::from_mut(&mut request)) {
+                Ended::Committed => request.answer(),
+                Ended::Undone(trouble) => request.fail(trouble),
             }
         }
     }
@@ -171,6 +188,7 @@ impl WriterThread {
     }
 
     fn begin(&mut self, batch: &[Box<dyn Request>]) -> Result<(), Trouble> {
+        self.file.check()?;
         let synced = batch.iter().any(|request| request.durability() == Durability::Synced);
         let durability = if synced { Durability::Synced } else { Durability::Relaxed };
         if self.synced != Some(durability) {
@@ -185,19 +203,18 @@ impl WriterThread {
     }
 
     /// Carries out each request so that one that fails leaves nothing behind. Returns whether
-    /// there is anything to commit. Fails if the transaction is gone.
+    /// there is anything to commit. Fails if the transaction is gone, or the disk full.
     fn attempts(&self, batch: &mut [Box<dyn Request>]) -> Result<bool, Trouble> {
         if let [request] = batch {
-            let outcome = request.attempt(&self.connection);
-            return match outcome {
-                Err(trouble) if self.connection.is_autocommit() => Err(trouble),
+            return match request.attempt(&self.connection) {
+                Err(trouble) if self.is_lost(&trouble) => Err(trouble),
                 outcome => Ok(outcome.is_ok()),
             };
         }
         for request in batch {
             self.execute("SAVEPOINT request")?;
             if let Err(trouble) = request.attempt(&self.connection) {
-                if self.connection.is_autocommit() {
+                if self.is_lost(&trouble) {
                     return Err(trouble);
                 }
                 self.execute("ROLLBACK TO request")?;
@@ -205,6 +222,11 @@ impl WriterThread {
             self.execute("RELEASE request")?;
         }
         Ok(true)
+    }
+
+    /// Whether a transaction can't go on after this.
+    fn is_lost(&self, trouble: &Trouble) -> bool {
+        trouble.is_full() || self.connection.is_autocommit()
     }
 
     fn execute(&self, statement: &str) -> Result<(), Trouble> {

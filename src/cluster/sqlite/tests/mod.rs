@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
+mod keys;
 mod plans;
 mod values;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     cluster::{
@@ -19,6 +20,11 @@ async fn setup() -> Subject {
     let path = folder.path().join("new folder").join("cluster.db");
     let cluster = sqlite_cluster(&path, Arc::new(clock.clone())).await.unwrap();
     Subject { cluster, time: Arc::new(clock), keep: Box::new(folder) }
+}
+
+/// The file of a cluster that [`setup`] made: it is named after it.
+fn file_of(subject: &Subject) -> PathBuf {
+    PathBuf::from(&subject.cluster.name)
 }
 
 crate::cluster_contract!(on_one_machine: #[tokio::test(flavor = "multi_thread", worker_threads = 2)] setup);
