@@ -149,24 +149,6 @@ impl From<ClusterError> for CliError {
     }
 }
 
-/// Turns other errors into those of the command line.
-pub trait FailureExt<T> {
-    /// Bad usage, bad configuration or bad input; `message` says which.
-    fn or_usage(self, message: impl FnOnce() -> String) -> Result<T, CliError>;
-    /// What was asked about failed; `message` says what.
-    fn or_failed(self, message: impl FnOnce() -> String) -> Result<T, CliError>;
-}
-
-impl<T, E: Error + Send + Sync + 'static> FailureExt<T> for Result<T, E> {
-    fn or_usage(self, message: impl FnOnce() -> String) -> Result<T, CliError> {
-        self.map_err(|error| CliError::usage(format!("{}: {error}", message())).because(error))
-    }
-
-    fn or_failed(self, message: impl FnOnce() -> String) -> Result<T, CliError> {
-        self.map_err(|error| CliError::failed(format!("{}: {error}", message())).because(error))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

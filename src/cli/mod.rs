@@ -3,6 +3,7 @@
 mod age;
 pub mod args;
 mod commands;
+mod confirm;
 mod dispatch;
 mod exit;
 mod logging;
@@ -16,8 +17,9 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use color_eyre::config::{HookBuilder, Theme};
 use exit::Verbosity;
 
+pub use confirm::{Decision, confirm};
 pub use dispatch::{Context, Runner};
-pub use exit::{CliError, Exit, FailureExt};
+pub use exit::{CliError, Exit};
 pub use logging::{LogFormat, LogOptions};
 pub use output::{Format, Output};
 pub use table::{Cell, Column, Table, Tone};

@@ -116,11 +116,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Whether it has no rows.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The table as lines.
     pub(super) fn render(&self, screen: Screen) -> String {
         let headings: Vec<Cell> =

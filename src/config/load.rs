@@ -48,12 +48,16 @@ impl Config {
     /// Loads the configuration: defaults, file, variables, flags, each over the one before.
     ///
     /// The file is the one that the flags name, or `flowcraft.toml` in the working folder, or else
-    /// the one in the user's configuration folder. Reads at most one file, and writes nothing.
+    /// the one in the user's configuration folder. Reads at most one file, which blocks, and writes
+    /// nothing.
     pub fn load(environment: &Environment, overrides: &Overrides) -> Result<Self, ConfigError> {
         let mut config = Self::defaults(environment);
         config.file = match &overrides.file {
             Some(file) => Some(environment.working_folder.join(file)),
-            None => environment.default_files().into_iter().find(|file| file.exists()),
+            None => environment
+                .default_files()
+                .into_iter()
+                .find(|file| file.try_exists().unwrap_or(true)),
         };
         if let Some(path) = config.file.clone() {
             file::apply(&mut config, &path, environment)?;

@@ -144,8 +144,8 @@ pub struct KeyBinding {
     pub origin: Origin,
 }
 
-/// A kind of node, as written.
-#[derive(Debug, Clone, PartialEq)]
+/// A kind of node, as written. Its `Debug` leaves out the table, which may hold secrets.
+#[derive(Clone, PartialEq)]
 pub struct NodeSettings {
     /// The table.
     pub table: toml::Table,
@@ -153,6 +153,12 @@ pub struct NodeSettings {
     pub folder: PathBuf,
     /// Where it is written.
     pub origin: Origin,
+}
+
+impl fmt::Debug for NodeSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeSettings").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 /// How the services of an Azure cluster are reached.

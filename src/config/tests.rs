@@ -235,7 +235,7 @@ fn secrets_show_nowhere() {
         place = place.variable(name, value);
     }
     let config = place.load().unwrap();
-    let shown = format!("{:?} {:?}", config.listing(), config.services);
+    let shown = format!("{:?} {config:?}", config.listing());
     assert!(!shown.contains("hidden"), "{shown}");
     let node = config.listing().into_iter().find(|listed| listed.name == "n").unwrap();
     let expected = json!({

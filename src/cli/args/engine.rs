@@ -73,7 +73,8 @@ pub struct RunArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The run's input
-    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json)]
+    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json,
+          allow_negative_numbers = true)]
     pub input: Option<JsonArg>,
     /// Stop where a timer would have to be waited for
     #[arg(long)]
@@ -87,7 +88,8 @@ pub struct StartArgs {
     #[arg(value_name = "BLUEPRINT")]
     pub blueprint: BlueprintId,
     /// The run's input
-    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json)]
+    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json,
+          allow_negative_numbers = true)]
     pub input: Option<JsonArg>,
     /// The run's id; made up if it is not given
     #[arg(long, value_name = "ID", value_parser = value::run_id)]
@@ -160,7 +162,8 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "ACTION")]
     pub action: Option<String>,
     /// Its output
-    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json)]
+    #[arg(long, value_name = "JSON|@FILE", value_parser = value::json,
+          allow_negative_numbers = true)]
     pub output: Option<JsonArg>,
     /// Plan or consent.
     #[command(flatten)]

@@ -82,7 +82,7 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, trace, or target=level,…
+    /// What is logged: error, warn, info, debug, trace, or target=level
     #[arg(long, value_name = "LEVEL", global = true, help_heading = "Global options")]
     pub log_level: Option<String>,
 }

@@ -333,7 +333,7 @@ async fn the_rest_goes_to_the_runner() {
     assert_eq!(of(&["--watch-only"]).await.1, "WatchOnly false\n");
     assert_eq!(of(&["--no-ui"]).await.1, "Headless false\n");
     assert_eq!(of(&["--no-ui", "--until-idle"]).await.1, "UntilIdle false\n");
-    let (exit, text) = of(&["start", "bp", "--input", "[1]", "--wait", "--timeout", "1m"]).await;
+    let (exit, text) = of(&["start", "bp", "--input", "-1", "--wait", "--timeout", "1m"]).await;
     assert_eq!(exit, Exit::Failed);
     assert!(text.starts_with("Start(") && text.contains("60s"), "{text}");
     assert!(of(&["dead-letters", "purge", "--all"]).await.1.starts_with("Purge("));
