@@ -3,13 +3,9 @@
 use std::process::ExitCode;
 
 use async_trait::async_trait;
-use flowcraft_tui::{
-    cli::{
-        self, CliError, Context, Exit, Runner,
-        args::{DeadLetterChange, EngineCommand, ServeArgs},
-    },
-    cluster::Cluster,
-    config::Config,
+use flowcraft_tui::cli::{
+    self, CliError, Context, Exit, Runner,
+    args::{DeadLetterChange, EngineCommand, ServeArgs},
 };
 
 /// The parts of the program that the command line drives.
@@ -17,11 +13,6 @@ struct Program;
 
 #[async_trait]
 impl Runner for Program {
-    async fn open(&self, config: &Config) -> Result<Cluster, CliError> {
-        config.storage()?;
-        Err(not_in_this_build())
-    }
-
     async fn serve(&self, _: Context<'_>, _: ServeArgs) -> Result<Exit, CliError> {
         Err(not_in_this_build())
     }
@@ -40,7 +31,7 @@ impl Runner for Program {
 }
 
 fn not_in_this_build() -> CliError {
-    CliError::failed("this build has no cluster")
+    CliError::failed("this build has no worker")
 }
 
 fn main() -> ExitCode {

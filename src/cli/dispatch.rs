@@ -9,6 +9,7 @@ use super::{
     },
     commands,
     exit::{CliError, Exit},
+    open::open,
     output::Output,
 };
 use crate::{
@@ -28,7 +29,9 @@ pub struct Context<'a> {
 #[async_trait]
 pub trait Runner: Send + Sync {
     /// Opens the cluster that the configuration names, creating it where it is missing.
-    async fn open(&self, config: &Config) -> Result<Cluster, CliError>;
+    async fn open(&self, config: &Config) -> Result<Cluster, CliError> {
+        open(config).await
+    }
 
     /// Serves: a dashboard, a worker, or both.
     async fn serve(&self, context: Context<'_>, args: ServeArgs) -> Result<Exit, CliError>;

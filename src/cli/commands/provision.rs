@@ -29,7 +29,8 @@ pub(in crate::cli) async fn run(
     let mut report = Provisioned::default();
     if let Storage::Sqlite(path) = config.storage()? {
         let existed = tokio::fs::try_exists(&path).await.map_err(|error| {
-            CliError::unreachable(format!("{}: can't look at it", path.display())).because(error)
+            CliError::unreachable(format!("{}: can't look at it: {error}", path.display()))
+                .because(error)
         })?;
         let list = if existed { &mut report.existing } else { &mut report.created };
         list.push(path.display().to_string());

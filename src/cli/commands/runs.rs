@@ -96,7 +96,12 @@ fn print(
     output: &mut Output,
 ) -> Result<(), CliError> {
     if runs.is_empty() {
-        return output.line("No such run.");
+        let chosen = args.stalled || args.blueprint.is_some() || !args.statuses.is_empty();
+        return output.line(if chosen {
+            "No run matches."
+        } else {
+            "No runs yet. `flowcraft-tui start` starts one."
+        });
     }
     let mut table = Table::new([
         Column::left("RUN"),
