@@ -6,7 +6,9 @@
 //! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces).
 
 pub mod blueprint;
+pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod engine;
 pub mod nodes;
 pub mod operations;
