@@ -169,11 +169,11 @@ impl Library {
     /// Starts to watch the places of a source. What comes out stands for "something changed".
     fn start(&self, source: &Source) -> notify::Result<mpsc::Receiver<()>> {
         // One pending change is as good as many.
-        let (changed, changes) = mpsc::sync_channel(1);
+        let (signal, changes) = mpsc::sync_channel(1);
         let places = Places::of(&source.paths);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.map_or(true, |event| places.concern(&event)) {
-                let _ = changed.try_send(());
+                let _ = signal.try_send(());
             }
         })?;
         *self.shared.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(watcher);

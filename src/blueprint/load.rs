@@ -54,7 +54,7 @@ pub enum LoadError {
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// The column, from 1.
+        /// The column, from 1, in bytes.
         column: usize,
         /// What was expected there.
         expected: String,
@@ -69,11 +69,11 @@ pub enum LoadError {
         /// The column, from 1, in characters.
         column: usize,
         /// What was expected there.
-        problem: SanitizeError,
+        problem: Box<SanitizeError>,
     },
     /// Another file has a blueprint with the same id, which is used.
     #[error(
-        "{}: blueprint `{id}` is also in {}, which is used: rename one of them",
+        "{}: blueprint {id:?} is also in {}, which is used: rename one of them",
         file.display(), first.display()
     )]
     Duplicate {
@@ -121,7 +121,8 @@ pub fn load_file(file: &Path) -> Result<Blueprint, LoadError> {
     let value: Value = serde_json::from_slice(text).map_err(|error| LoadError::Syntax {
         file: file.to_owned(),
         line: error.line(),
-        column: error.column(),
+        // At the very beginning of a text serde counts from 0.
+        column: error.column().max(1),
         expected: what_was_expected(&error),
     })?;
     let stem = file.file_stem().and_then(|stem| stem.to_str());
@@ -131,7 +132,7 @@ pub fn load_file(file: &Path) -> Result<Blueprint, LoadError> {
             file: file.to_owned(),
             line: position.line,
             column: position.column,
-            problem,
+            problem: Box::new(problem),
         }
     })
 }

@@ -23,7 +23,7 @@ pub(crate) fn locate(text: &[u8], path: &[Step]) -> Position {
     let before = &text[..reader.at.min(text.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     Position {
-        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        line: before.split(|byte| *byte == b'\n').count(),
         // Characters, not bytes: continuation bytes don't count.
         column: before[line_start..].iter().filter(|byte| **byte & 0xC0 != 0x80).count() + 1,
     }

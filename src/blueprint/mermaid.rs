@@ -8,7 +8,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
-use super::model::{Blueprint, Edge};
+use super::{
+    id::NodeId,
+    model::{Blueprint, Edge},
+};
 
 /// How a node is shown in the diagram of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +179,7 @@ impl<'a> Names<'a> {
         let ids = blueprint.nodes.iter().map(|node| &node.id).chain(ends());
         let mut names = Self { other: HashMap::new(), nameless: Vec::new() };
         let mut number = 0;
-        for id in ids.map(|id| id.as_str()).filter(|id| !is_plain(id)) {
+        for id in ids.map(NodeId::as_str).filter(|id| !is_plain(id)) {
             if names.other.contains_key(id) {
                 continue;
             }
@@ -243,4 +246,111 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::blueprint::sanitize;
+
+    fn diagram(value: Value) -> String {
+        mermaid(&sanitize(value).unwrap())
+    }
+
+    #[test]
+    fn nodes_and_edges_are_drawn_as_in_the_original() {
+        let text = diagram(json!({
+            "id": "b",
+            "nodes": [
+                { "id": "a", "uses": "x" },
+                { "id": "b-1", "uses": "x", "params": { "n": 1, "list": [true] } },
+            ],
+            "edges": [
+                { "source": "a", "target": "b-1" },
+                { "source": "a", "target": "b-1", "action": "go", "condition": "c.d", "transform": "input.x" },
+                { "source": "b-1", "target": "gone", "transform": "" },
+            ],
+        }));
+        assert_eq!(
+            text,
+            "flowchart TD\n    a[\"a\"]\n    b-1[\"b-1<br/>params: {#quot;n#quot;:1,#quot;list#quot;:[true]}\"]\n    a --> b-1\n    a -- \"go | c.d | input.x\" --> b-1\n    b-1 --> gone\n"
+        );
+    }
+
+    #[test]
+    fn nothing_is_drawn_as_such() {
+        assert_eq!(diagram(json!({ "id": "b" })), "flowchart TD\n    empty[Empty Blueprint]");
+    }
+
+    #[test]
+    fn ids_that_mermaid_cannot_read_get_another_name() {
+        let text = diagram(json!({
+            "id": "b",
+            "nodes": [
+                { "id": "say \"hi\"\n", "uses": "x" },
+                { "id": "end", "uses": "x" },
+                { "id": "node_2", "uses": "x" },
+                { "id": "end-1", "uses": "x" },
+            ],
+            "edges": [
+                { "source": "say \"hi\"\n", "target": "end" },
+                { "source": "node_2", "target": "ü" },
+            ],
+        }));
+        assert_eq!(
+            text,
+            "flowchart TD\n    node_1[\"say #quot;hi#quot; \"]\n    node_3[\"end\"]\n    node_2[\"node_2\"]\n    node_4[\"end-1\"]\n    node_5[\"ü\"]\n    node_1 --> node_3\n    node_2 --> node_5\n"
+        );
+    }
+
+    #[test]
+    fn names_that_look_like_arrows_are_not_plain() {
+        for id in ["", "a--", "-a", "a-", "a.-b", "a b", "a>", "style.x", "graph"] {
+            assert!(!is_plain(id), "{id}");
+        }
+        for id in ["a", "a-b", "a.b.c", "_1", "ender", "0"] {
+            assert!(is_plain(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_run_colours_nodes_and_taken_edges() {
+        let blueprint = sanitize(json!({
+            "id": "b",
+            "nodes": [{ "id": "a", "uses": "x" }, { "id": "b", "uses": "x" }, { "id": "c", "uses": "x" }],
+            "edges": [
+                { "source": "a", "target": "c" },
+                { "source": "a", "target": "b", "action": "no" },
+                { "source": "a", "target": "b", "action": "yes" },
+                { "source": "a", "target": "b" },
+            ],
+        }))
+        .unwrap();
+        let text = mermaid_with(&blueprint, |id| match id {
+            "a" => Progress {
+                mark: Some(Mark::Completed),
+                action: Some("yes"),
+                routes: HashSet::from(["b"]),
+            },
+            "b" => Progress { mark: Some(Mark::Ready), ..Progress::default() },
+            _ => Progress::default(),
+        });
+        let lines: Vec<&str> = text.lines().skip(4).map(str::trim).collect();
+        assert_eq!(
+            lines,
+            [
+                "style a fill:#d4edda,stroke:#c3e6cb",
+                "style b fill:#cce5ff,stroke:#b8daff",
+                "a --> c",
+                "a -- \"no\" --> b",
+                "a -- \"yes\" --> b",
+                "linkStyle 2 stroke:#007bff,stroke-width:3px",
+                "a --> b",
+            ]
+        );
+    }
 }

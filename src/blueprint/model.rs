@@ -176,6 +176,8 @@ impl Blueprint {
         // the format only costs a warning.
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", (&self.id, &self.nodes, &self.edges, self.version())));
-        hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let first =
+            hash.finalize()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 }

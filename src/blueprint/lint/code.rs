@@ -97,6 +97,8 @@ codes! {
     InvalidBatchParam = "INVALID_BATCH_PARAM", Error;
     /// A scatter names a gather that is not there.
     BatchGatherNotFound = "BATCH_GATHER_NOT_FOUND", Error;
+    /// Nothing leads to a batch's gather, so that it starts with the run, before the batch.
+    GatherStartsEarly = "GATHER_STARTS_EARLY", Warning;
     /// A gather's `gatherNodeId` is not its own id.
     GatherNamesAnother = "GATHER_NAMES_ANOTHER", Warning;
     /// A loop controller's condition is missing, or the evaluator can't read it.

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
-
 use super::{Code, Found, exclusive::Decisions};
 use crate::blueprint::{
     graph::Graph,
@@ -29,17 +27,18 @@ pub(super) fn check(graph: &Graph<'_>, found: &mut Found) {
         } else if !runs[number] && waits_in_vain(graph, number, before, &runs) {
             never_ready(graph, number, before, &runs, found);
         }
-        if before.len() > 1 && node.config.join == JoinStrategy::All {
-            if let Some(clash) = decisions.clash(before) {
-                let id = |node: usize| &graph.nodes[node].id;
-                let (at, [one, other]) = (id(clash.at), clash.branches.map(id));
-                found.add_related(
-                    Code::ExclusiveAllJoin,
-                    &node.id,
-                    at,
-                    format!("waits for `{one}` and `{other}`, which lie on different branches of `{at}`, so it never runs: set `config.joinStrategy` to \"any\""),
-                );
-            }
+        if before.len() > 1
+            && node.config.join == JoinStrategy::All
+            && let Some(clash) = decisions.clash(before)
+        {
+            let id = |node: usize| &graph.nodes[node].id;
+            let (at, [one, other]) = (id(clash.at), clash.branches.map(id));
+            found.add_related(
+                Code::ExclusiveAllJoin,
+                &node.id,
+                at,
+                format!("waits for `{one}` and `{other}`, which lie on different branches of `{at}`, so it may never run: set `config.joinStrategy` to \"any\""),
+            );
         }
         if before.len() > 1 {
             ambiguous_input(graph, number, node, &decisions, found);
@@ -47,7 +46,7 @@ pub(super) fn check(graph: &Graph<'_>, found: &mut Found) {
     }
 }
 
-/// The nodes that edges, fallbacks and batches lead to.
+/// The nodes that edges and fallbacks lead to.
 fn reachable(graph: &Graph<'_>, starts: &[usize], successors: &[Vec<usize>]) -> Vec<bool> {
     let mut reached = vec![false; graph.nodes.len()];
     let mut open = starts.to_vec();
@@ -57,21 +56,12 @@ fn reachable(graph: &Graph<'_>, starts: &[usize], successors: &[Vec<usize>]) -> 
         }
         open.extend(successors[node].iter().filter(|next| !reached[**next]));
         open.extend(fallback(graph, node));
-        open.extend(gather(graph, node));
     }
     reached
 }
 
 fn fallback(graph: &Graph<'_>, node: usize) -> Option<usize> {
     graph.nodes[node].config.fallback.as_ref().and_then(|id| graph.number(id))
-}
-
-fn gather(graph: &Graph<'_>, node: usize) -> Option<usize> {
-    let node = graph.nodes[node];
-    if BuiltIn::of(&node.uses) != Some(BuiltIn::BatchScatter) {
-        return None;
-    }
-    node.params.get("gatherNodeId").and_then(Value::as_str).and_then(|id| graph.number(id))
 }
 
 /// The nodes that can run when every decision goes their way.
@@ -90,7 +80,6 @@ fn can_run(
             continue;
         }
         open.extend(fallback(graph, node));
-        open.extend(gather(graph, node).filter(|gather| predecessors[*gather].is_empty()));
         for next in &successors[node] {
             missing[*next] -= 1;
             let is_ready = match graph.nodes[*next].config.join {

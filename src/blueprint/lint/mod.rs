@@ -74,13 +74,38 @@ pub fn lint(blueprint: &Blueprint, context: &LintContext<'_>) -> Vec<Issue> {
     found.issues
 }
 
+/// How many names are compared in search of the ones that were meant. Enough for any blueprint
+/// with a few slips; one with thousands would take minutes.
+const COMPARISONS: usize = 100_000;
+
 /// Collects issues.
 #[derive(Debug, Default)]
 struct Found {
     issues: Vec<Issue>,
+    compared: usize,
 }
 
 impl Found {
+    /// The known name that is nearest to one that is not known, if one is near, as a sentence to
+    /// be added to a message.
+    fn nearest<'a>(&mut self, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+        // Nobody mistypes a name of that length, and comparing takes time.
+        const LONGEST: usize = 64;
+        if name.len() > LONGEST {
+            return String::new();
+        }
+        let left = COMPARISONS.saturating_sub(self.compared);
+        known
+            .take(left)
+            .inspect(|_| self.compared += 1)
+            .filter(|known| known.len() <= LONGEST)
+            .map(|known| (strsim::damerau_levenshtein(name, known), known))
+            .min_by_key(|(distance, _)| *distance)
+            .filter(|(distance, known)| *distance <= 3.min(known.chars().count() / 2))
+            .map(|(_, known)| format!(" Did you mean `{known}`?"))
+            .unwrap_or_default()
+    }
+
     fn add(&mut self, code: Code, node: &NodeId, message: impl Into<String>) {
         self.push(code, node, None, message.into());
     }
@@ -99,25 +124,28 @@ impl Found {
         self.issues.push(Issue {
             code,
             severity: code.severity(),
-            message,
+            message: printable(message),
             node_id: Some(node.clone()),
             related_id,
         });
     }
 }
 
-/// The known name that is nearest to one that is not known, if one is near, as a sentence.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    // Nobody mistypes a name of that length, and comparing takes time.
-    if name.len() > 64 {
-        return String::new();
+/// A message without control characters, which ids and expressions may have: it is one line, and
+/// moves no cursor on a terminal.
+fn printable(message: String) -> String {
+    if !message.contains(char::is_control) {
+        return message;
     }
-    known
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, known)| *distance <= 3.min(known.chars().count() / 2))
-        .map(|(_, known)| format!(" Did you mean `{known}`?"))
-        .unwrap_or_default()
+    let mut shown = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Whether the expression grammar takes a text: letters, digits, `_`, `$` and dots.

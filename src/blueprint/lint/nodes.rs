@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{Code, Found, LintContext, is_expression, nearest};
+use super::{Code, Found, LintContext, is_expression};
 use crate::blueprint::{
     duration::parse_duration,
     graph::Graph,
+    id::BlueprintId,
     kind::BuiltIn,
     model::{Blueprint, Inputs, JoinStrategy, Node, Treatment},
     sanitize::kind_of,
@@ -19,15 +20,12 @@ const CONFIG_KEYS: [&str; 5] = ["maxRetries", "retryDelay", "timeout", "fallback
 /// Every node must use something that runs.
 pub(super) fn implementations(graph: &Graph<'_>, context: &LintContext<'_>, found: &mut Found) {
     let Some(implementations) = context.implementations else { return };
-    let mut near: HashMap<&str, String> = HashMap::new();
     for node in &graph.nodes {
         let uses = node.uses.as_str();
         if BuiltIn::of(uses).is_some() || implementations.contains(uses) {
             continue;
         }
-        let near = near
-            .entry(uses)
-            .or_insert_with(|| nearest(uses, implementations.iter().map(String::as_str)));
+        let near = found.nearest(uses, implementations.iter().map(String::as_str));
         found.add(
             Code::MissingNodeImplementation,
             &node.id,
@@ -81,7 +79,7 @@ fn types(node: &Node, found: &mut Found) {
         }
     }
     for key in &node.config.unknown {
-        let near = nearest(key, CONFIG_KEYS.into_iter());
+        let near = found.nearest(key, CONFIG_KEYS.into_iter());
         found.add(
             Code::UnknownConfigKey,
             &node.id,
@@ -151,7 +149,7 @@ fn subflow(
     if let Some(blueprints) = context.blueprints
         && !blueprints.contains_key(id)
     {
-        let near = nearest(id, blueprints.keys().map(|id| id.as_str()));
+        let near = found.nearest(id, blueprints.keys().map(BlueprintId::as_str));
         found.add_related(
             Code::InvalidSubflowBlueprintId,
             &node.id,
@@ -233,23 +231,30 @@ fn scatter(node: &Node, graph: &Graph<'_>, context: &LintContext<'_>, found: &mu
         && !implementations.contains(worker)
         && BuiltIn::of(worker).is_none()
     {
-        let near = nearest(worker, implementations.iter().map(String::as_str));
+        let near = found.nearest(worker, implementations.iter().map(String::as_str));
         found.add(
             Code::InvalidBatchWorkerKey,
             &node.id,
             format!("nothing runs `{worker}`, the batch's worker: register or configure it.{near}"),
         );
     }
-    if let Some(gather) =
-        batch_param(node, "gatherNodeId", "the id of the batch-gather node", found)
-        && graph.number(gather).is_none()
-    {
-        found.add_related(
-            Code::BatchGatherNotFound,
-            &node.id,
-            gather,
-            format!("`params.gatherNodeId` names `{gather}`, and there is no such node"),
-        );
+    let gather = batch_param(node, "gatherNodeId", "the id of the batch-gather node", found);
+    if let Some(gather) = gather {
+        match graph.number(gather) {
+            None => found.add_related(
+                Code::BatchGatherNotFound,
+                &node.id,
+                gather,
+                format!("`params.gatherNodeId` names `{gather}`, and there is no such node"),
+            ),
+            Some(number) if graph.incoming[number].is_empty() => found.add_related(
+                Code::GatherStartsEarly,
+                &node.id,
+                gather,
+                format!("nothing leads to `{gather}`, so it starts before this batch: add an edge from `{}` to it", node.id),
+            ),
+            Some(_) => {}
+        }
     }
     let chunk = node.params.get("chunkSize").filter(|chunk| !chunk.is_null());
     if chunk.is_some_and(|chunk| !is_count(chunk)) {
@@ -387,7 +392,8 @@ impl<'a> Fallbacks<'a> {
     fn check(&self, node: &Node, found: &mut Found) {
         let Some(fallback) = &node.config.fallback else { return };
         if self.graph.number(fallback).is_none() {
-            let near = nearest(fallback, self.graph.nodes.iter().map(|node| node.id.as_str()));
+            let near =
+                found.nearest(fallback, self.graph.nodes.iter().map(|node| node.id.as_str()));
             found.add_related(
                 Code::FallbackNotFound,
                 &node.id,

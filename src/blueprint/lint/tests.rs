@@ -93,7 +93,7 @@ fn implementations_are_checked_when_they_are_known() {
         ("c wait", no()),
         ("s batch-scatter", json!({ "params": { "workerUsesKey": "gone", "gatherNodeId": "a" } })),
     ];
-    let blueprint = blueprint(&nodes, &[]);
+    let blueprint = blueprint(&nodes, &[("s a", no())]);
     let implementations = BTreeSet::from(["extract".to_owned()]);
     let context = LintContext { implementations: Some(&implementations), blueprints: None };
     let issues = lint(&blueprint, &context);
@@ -220,7 +220,10 @@ fn batches_have_what_they_need() {
     let own = json!({ "gatherNodeId": "g" });
     assert_eq!(scatter(good.clone(), own.clone()), []);
     assert_eq!(scatter(good.clone(), json!({})), one(Code::InvalidBatchParam, "g"));
-    assert_eq!(scatter(good, json!({ "gatherNodeId": "s" })), one(Code::GatherNamesAnother, "g"));
+    assert_eq!(
+        scatter(good.clone(), json!({ "gatherNodeId": "s" })),
+        one(Code::GatherNamesAnother, "g")
+    );
     assert_eq!(
         scatter(json!({ "gatherNodeId": "g" }), own.clone()),
         one(Code::InvalidBatchParam, "s")
@@ -229,6 +232,11 @@ fn batches_have_what_they_need() {
         scatter(json!({ "workerUsesKey": "x" }), own.clone()),
         one(Code::InvalidBatchParam, "s")
     );
+    let apart = [
+        ("s batch-scatter", json!({ "params": good.clone() })),
+        ("g batch-gather", json!({ "params": own.clone() })),
+    ];
+    assert_eq!(found(&apart, &[]), one(Code::GatherStartsEarly, "s"));
     let gone = json!({ "workerUsesKey": "x", "gatherNodeId": "gone" });
     assert_eq!(scatter(gone, own.clone()), one(Code::BatchGatherNotFound, "s"));
     for chunk in [json!(0), json!(1.5), json!("2")] {
@@ -441,4 +449,12 @@ fn an_any_join_of_exclusive_branches_is_not_ambiguous() {
     let edges =
         [("d l", json!({ "action": "yes" })), ("d j", json!({ "action": "no" })), ("l j", no())];
     assert_eq!(found(&nodes, &edges), []);
+}
+
+#[test]
+fn messages_have_no_control_characters() {
+    let config = json!({ "config": { "fallback": "f\u{1b}[2J\n" } });
+    let issue = issues(&[("a x", config)], &[]).remove(0);
+    assert!(issue.message.contains("f\\u{1b}[2J\\n"), "{}", issue.message);
+    assert_eq!(issue.related_id.as_deref(), Some("f\u{1b}[2J\n"));
 }
