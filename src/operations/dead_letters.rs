@@ -116,9 +116,9 @@ impl Operations {
         match fate {
             Fate::Purge => Ok(Settled::Gone),
             Fate::Replay => {
-                let job = DeadLetter::decode(body).ok().and_then(|letter| {
-                    letter.job.or_else(|| Job::decode(&letter.body).ok())
-                });
+                let job = DeadLetter::decode(body)
+                    .ok()
+                    .and_then(|letter| letter.job.or_else(|| Job::decode(&letter.body).ok()));
                 match job {
                     Some(job) => self.replay_job(job).await,
                     None => Ok(Settled::Stays),
@@ -133,8 +133,7 @@ impl Operations {
             .as_ref()
             .is_some_and(|document| document.state(&job.node_id) == NodeState::Failed);
         if failed {
-            let plan =
-                self.plan_requeue(&job.run_id, std::slice::from_ref(&job.node_id)).await?;
+            let plan = self.plan_requeue(&job.run_id, std::slice::from_ref(&job.node_id)).await?;
             self.apply(&plan).await?;
         } else {
             job.holds = None;

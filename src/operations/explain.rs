@@ -94,8 +94,7 @@ impl Operations {
             lost(run, &document, &mut causes);
             for node in document.ready() {
                 let Some(entry) = document.entry(node) else { continue };
-                let value =
-                    self.cluster().coordination.get(&Key::node_lock(run, node)).await?;
+                let value = self.cluster().coordination.get(&Key::node_lock(run, node)).await?;
                 causes.push(ready(run, node, entry, value.as_deref(), &around));
             }
             for node in document.awaiting() {
@@ -252,9 +251,11 @@ fn ready(
     };
     if queued || behind {
         evidence.push(format!("{} messages are in the queue", around.depth.messages));
-        evidence.extend(around.depth.oldest.map(|at| {
-            format!("the oldest has waited for {} s", around.now.since(at).as_secs())
-        }));
+        evidence.extend(
+            around.depth.oldest.map(|at| {
+                format!("the oldest has waited for {} s", around.now.since(at).as_secs())
+            }),
+        );
         return Cause {
             cause: CauseKind::QueueBacklog,
             confidence: if queued { Confidence::High } else { Confidence::Medium },
@@ -305,7 +306,10 @@ fn poisoned(run: &RunId, document: &RunDocument, around: &Surroundings) -> Optio
         .iter()
         .filter_map(|letter| {
             let job = letter.job.as_ref().filter(|job| job.run_id == *run)?;
-            Some(format!("the message of node \"{}\" is in the poison queue: {}", job.node_id, letter.reason))
+            Some(format!(
+                "the message of node \"{}\" is in the poison queue: {}",
+                job.node_id, letter.reason
+            ))
         })
         .collect();
     if evidence.is_empty() {

@@ -21,7 +21,7 @@ pub use self::{
     dead_letters::{Letter, Letters},
     explain::{Cause, CauseKind, Confidence},
     plan::{Change, Done, Plan},
-    start::{Lint, Started, StartRequest},
+    start::{Lint, StartRequest, Started},
     view::{NodeError, NodeLine, NodeStanding, RunView},
 };
 

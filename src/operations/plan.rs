@@ -84,7 +84,11 @@ pub struct Done {
 impl Operations {
     /// Plans to run nodes again: the named ones; without any, the failed ones; without any, the
     /// ready ones that nobody holds.
-    pub async fn plan_requeue(&self, run: &RunId, nodes: &[NodeId]) -> Result<Plan, OperationError> {
+    pub async fn plan_requeue(
+        &self,
+        run: &RunId,
+        nodes: &[NodeId],
+    ) -> Result<Plan, OperationError> {
         let document = self.read(run).await?;
         let idle = if nodes.is_empty() && !document.status().is_final() {
             self.core.diagnose(run, &document).await?.enqueue
@@ -106,7 +110,10 @@ impl Operations {
         loop {
             let document = self.read(&run).await?;
             match self.plan(&run, &document, Event::Answered(answer.clone())) {
-                Err(OperationError::Refused { refusal: Refusal::AskChild { run: child, .. }, .. }) => {
+                Err(OperationError::Refused {
+                    refusal: Refusal::AskChild { run: child, .. },
+                    ..
+                }) => {
                     answer.node = None;
                     run = child;
                 }
@@ -131,12 +138,16 @@ impl Operations {
             event: Event::Enqueue { nodes: diagnosis.enqueue.clone() },
             rev: document.head().rev,
         };
-        plan.changes.extend(diagnosis.lost_outputs.iter().map(|node| {
-            Change::Node(node.clone(), NodeState::Completed, NodeState::Ready)
-        }));
+        plan.changes.extend(
+            diagnosis
+                .lost_outputs
+                .iter()
+                .map(|node| Change::Node(node.clone(), NodeState::Completed, NodeState::Ready)),
+        );
         plan.changes.extend(diagnosis.enqueue.into_iter().map(|node| Change::Message(node, None)));
         if diagnosis.unclosed {
-            plan.changes.push(Change::Note(format!("write the final status: {}", document.status())));
+            plan.changes
+                .push(Change::Note(format!("write the final status: {}", document.status())));
         }
         Ok(plan)
     }
@@ -156,9 +167,7 @@ impl Operations {
         let (settled, _) =
             self.core.happen(&session, event, Continuation::Enqueue, loyalty).await?;
         match settled.verdict {
-            Verdict::Refused(refusal) => {
-                Err(OperationError::Refused { run: run.clone(), refusal })
-            }
+            Verdict::Refused(refusal) => Err(OperationError::Refused { run: run.clone(), refusal }),
             Verdict::Applied(effects) => {
                 if matches!(plan.event, Event::Requeue { .. }) {
                     self.reopen_ancestors(&settled.document, run).await?;
@@ -191,7 +200,10 @@ impl Operations {
     }
 
     /// The runs in which nothing has moved for a while, and those with overdue timers.
-    pub async fn stalled_runs(&self, stalled_after: Duration) -> Result<Vec<RunId>, OperationError> {
+    pub async fn stalled_runs(
+        &self,
+        stalled_after: Duration,
+    ) -> Result<Vec<RunId>, OperationError> {
         Ok(self.core.stalled(stalled_after).await?.into_iter().map(|item| item.run_id).collect())
     }
 
@@ -245,9 +257,7 @@ impl Operations {
     ) -> Result<Plan, OperationError> {
         let graph = match self.core.graphs().of_run(document.head()) {
             Ok(graph) => graph,
-            Err(_) if event == Event::Cancel => {
-                crate::worker::core::stand_in(document.head())
-            }
+            Err(_) if event == Event::Cancel => crate::worker::core::stand_in(document.head()),
             Err(error) => return Err(SessionError::from(error).into()),
         };
         let now = self.core.now();

@@ -49,13 +49,14 @@ pub struct Started {
 
 impl Operations {
     /// Checks a start without carrying it out: what it would write.
-    pub async fn preview_start(&self, request: &StartRequest) -> Result<Vec<Change>, OperationError> {
+    pub async fn preview_start(
+        &self,
+        request: &StartRequest,
+    ) -> Result<Vec<Change>, OperationError> {
         let graph = self.checked(request)?;
         let run = self.run_id(request)?;
-        let (document, effects) =
-            start(&graph, &run, request.input.clone(), None, self.core.now());
-        let mut changes =
-            vec![Change::Created(run.clone(), document.context().count())];
+        let (document, effects) = start(&graph, &run, request.input.clone(), None, self.core.now());
+        let mut changes = vec![Change::Created(run.clone(), document.context().count())];
         changes.extend(effects.ready.into_iter().map(|work| Change::Message(work.node, None)));
         if self.core.fresh(&run).await?.is_some() {
             changes.push(Change::Note(format!("run \"{run}\" exists already")));
@@ -112,10 +113,7 @@ impl Operations {
         lint(graph.blueprint(), &context)
     }
 
-    fn checked(
-        &self,
-        request: &StartRequest,
-    ) -> Result<std::sync::Arc<Graph>, OperationError> {
+    fn checked(&self, request: &StartRequest) -> Result<std::sync::Arc<Graph>, OperationError> {
         let Some(graph) = self.core.graphs().get(&request.blueprint) else {
             let state = self.library().state();
             let near = state
@@ -179,7 +177,8 @@ fn check_same(
     for (key, value) in made.context() {
         let written_since = moved
             && (stored.get(key) != Some(value))
-            && (stored.completed() > 0 || graph.definitions().any(|node| **key == output_key(&node.id)));
+            && (stored.completed() > 0
+                || graph.definitions().any(|node| **key == output_key(&node.id)));
         if stored.get(key) != Some(value) && !written_since {
             return differs("input");
         }

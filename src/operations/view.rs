@@ -104,15 +104,11 @@ impl Operations {
     /// A run as its document has it, without who is at it now.
     pub fn view_of(&self, run: &RunId, document: &RunDocument) -> RunView {
         let head = document.head();
-        let graph =
-            self.core.graphs().get(&head.blueprint_id).unwrap_or_else(|| stand_in(head));
+        let graph = self.core.graphs().get(&head.blueprint_id).unwrap_or_else(|| stand_in(head));
         let known: Vec<NodeId> = graph.definitions().map(|node| node.id.clone()).collect();
         let listed: HashSet<&NodeId> = known.iter().collect();
-        let others = document
-            .entries()
-            .map(|(node, _)| node)
-            .filter(|node| !listed.contains(node))
-            .cloned();
+        let others =
+            document.entries().map(|(node, _)| node).filter(|node| !listed.contains(node)).cloned();
         let nodes = known.iter().cloned().chain(others).map(|node| line(document, node)).collect();
         // An output that the input brought along is none of the node's own.
         let produced = |node: &str| {

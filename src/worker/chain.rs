@@ -194,9 +194,7 @@ impl Worker {
         );
         if !head.warnings.contains(&warning) {
             tracing::warn!(run = %session.run(), "{warning}");
-            session
-                .submit(Event::Warn(warning), Continuation::Enqueue, Loyalty::Blueprint)
-                .await?;
+            session.submit(Event::Warn(warning), Continuation::Enqueue, Loyalty::Blueprint).await?;
         }
         Ok(())
     }
@@ -289,8 +287,7 @@ impl Worker {
                 Ok(Handled::Done(next))
             }
             Some(Awaits::Child { run, .. }) => {
-                let next =
-                    self.attend_child(&work.node, run, document, graph, session).await?;
+                let next = self.attend_child(&work.node, run, document, graph, session).await?;
                 Ok(Handled::Done(next))
             }
             Some(Awaits::Answer) | None => Ok(Handled::Done(None)),
@@ -363,4 +360,3 @@ fn hold_for_others(arrived: Arrived, error: &UnusableBlueprint) -> Handled {
     let pause = (arrived.age / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
     Handled::Hold(pause, "its blueprint is not loaded here")
 }
-

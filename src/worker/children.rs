@@ -13,7 +13,8 @@ use crate::{
     cluster::{Fault, Job},
     engine::{
         Awaits, ChildNews, Completion, Continuation, Effects, Event, Graph, NodeState, Parent,
-        RunDocument, RunStatus, child_blueprint, child_context, child_result, reachable_work, start,
+        RunDocument, RunStatus, child_blueprint, child_context, child_result, reachable_work,
+        start,
     },
 };
 
@@ -104,11 +105,8 @@ impl Worker {
         document: &RunDocument,
         effects: Effects,
     ) -> Result<Option<Next>, SessionError> {
-        let mut jobs: Vec<Job> = effects
-            .ready
-            .into_iter()
-            .map(|work| self.core.job(run, document, work))
-            .collect();
+        let mut jobs: Vec<Job> =
+            effects.ready.into_iter().map(|work| self.core.job(run, document, work)).collect();
         let next = match self.continuation() {
             Continuation::Inline if !jobs.is_empty() => Some(jobs.remove(0)),
             _ => None,
@@ -168,7 +166,9 @@ impl Core {
                 let error = status::errors(state)
                     .into_iter()
                     .next()
-                    .map_or_else(String::new, |(node, message)| format!(": node \"{node}\": {message}"));
+                    .map_or_else(String::new, |(node, message)| {
+                        format!(": node \"{node}\": {message}")
+                    });
                 ChildNews::Failed(format!(
                     "run \"{child}\" of blueprint \"{}\" ended {status}{error}",
                     state.head().blueprint_id
@@ -187,14 +187,8 @@ impl Core {
     ) -> Result<(), SessionError> {
         let session = self.session(run);
         let state = &self.cluster().state;
-        let item = status::status_item(
-            &self.shared,
-            &session,
-            &self.name,
-            document,
-            graph,
-            self.now(),
-        );
+        let item =
+            status::status_item(&self.shared, &session, &self.name, document, graph, self.now());
         let created = self.patience().call(|| state.create_status(&item)).await;
         if let Err(error) = created
             && error.fault != Fault::Conflict

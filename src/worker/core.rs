@@ -59,17 +59,9 @@ impl Core {
         name: WorkerName,
         seed: Option<u64>,
     ) -> Self {
-        let shared = Shared {
-            cluster,
-            graphs: Graphs::new(library),
-            patience: Patience::new(seed),
-        };
-        Self {
-            shared: Arc::new(shared),
-            name,
-            sessions: Arc::default(),
-            sent: Arc::default(),
-        }
+        let shared =
+            Shared { cluster, graphs: Graphs::new(library), patience: Patience::new(seed) };
+        Self { shared: Arc::new(shared), name, sessions: Arc::default(), sent: Arc::default() }
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -231,8 +223,7 @@ impl Core {
     /// The job by which a child run's parent looks at it.
     fn parent_job(&self, document: &RunDocument) -> Option<Job> {
         let parent = document.head().parent.as_ref()?;
-        let mut job =
-            Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
+        let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
         job.redrive = Some(true);
         Some(job)
     }
@@ -240,9 +231,8 @@ impl Core {
     /// Cancels a run and its children.
     pub(crate) async fn cancel(&self, run: &RunId) -> Result<RunStatus, SessionError> {
         let session = self.session(run);
-        let cancelled = self
-            .happen(&session, Event::Cancel, Continuation::Enqueue, Loyalty::Anyway)
-            .await;
+        let cancelled =
+            self.happen(&session, Event::Cancel, Continuation::Enqueue, Loyalty::Anyway).await;
         match cancelled {
             Ok((settled, _)) => Ok(settled.document.status()),
             // A child that was never started has nothing to stop.

@@ -83,10 +83,9 @@ impl Worker {
                 iteration: work.iteration,
                 idempotency_key: idempotency_key(job, work),
             };
-            let mut context =
-                NodeContext::new(execution, params.clone(), input, document, writes)
-                    .with_cancellation(stop.clone())
-                    .with_time_limit(config.timeout());
+            let mut context = NodeContext::new(execution, params.clone(), input, document, writes)
+                .with_cancellation(stop.clone())
+                .with_time_limit(config.timeout());
             let result = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Executed::Stopped),

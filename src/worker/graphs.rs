@@ -21,7 +21,9 @@ pub(crate) struct Graphs {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableBlueprint {
     /// It is not loaded here.
-    #[error("blueprint \"{0}\" is not loaded here: put its file where this worker looks for blueprints")]
+    #[error(
+        "blueprint \"{0}\" is not loaded here: put its file where this worker looks for blueprints"
+    )]
     Unknown(BlueprintId),
     /// It is loaded in another version.
     #[error(

@@ -117,11 +117,8 @@ impl Kept {
     async fn keep_message(&self) {
         let Some(receipt) = lock(&self.receipt).clone() else { return };
         let queue = &self.core.cluster().queue;
-        let renewed = self
-            .core
-            .patience()
-            .call(|| queue.renew(Lane::Jobs, &receipt, self.lease))
-            .await;
+        let renewed =
+            self.core.patience().call(|| queue.renew(Lane::Jobs, &receipt, self.lease)).await;
         match renewed {
             Ok(receipt) => *lock(&self.receipt) = Some(receipt),
             Err(error) if matches!(error.fault, Fault::ReceiptLost | Fault::NotFound) => {
@@ -137,8 +134,7 @@ impl Kept {
         let Some(held) = lock(&self.node).clone() else { return };
         let store = &self.core.cluster().coordination;
         let renewing = self.core.now();
-        let renewed =
-            store.renew(&held.lease.key, &held.lease.holder, self.lease).await;
+        let renewed = store.renew(&held.lease.key, &held.lease.holder, self.lease).await;
         match renewed {
             Ok(Ownership::Ours) => {
                 if let Some(current) = &mut *lock(&self.node)

@@ -38,11 +38,7 @@ impl Worker {
         self.delete(&delivery.receipt).await;
     }
 
-    async fn fail_poisoned(
-        &self,
-        job: &Job,
-        reason: String,
-    ) -> Result<(), super::SessionError> {
+    async fn fail_poisoned(&self, job: &Job, reason: String) -> Result<(), super::SessionError> {
         let session = self.core.session(&job.run_id);
         let document = session.document(super::session::Freshness::Now).await?;
         let Some(entry) =

@@ -1,11 +1,7 @@
 //! Receiving messages: no more than there are free slots, at once while they come, less and less
 //! often while they don't.
 
-use std::{
-    collections::HashSet,
-    sync::atomic::Ordering,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -65,7 +61,8 @@ impl Worker {
             if !self.core.patience().ill().borrow().is_empty() && !self.probe().await {
                 trouble += 1;
                 let wait = Duration::from_millis(200) * 2u32.pow(trouble.min(6));
-                tokio::time::sleep(self.core.patience().jitter(wait.min(Duration::from_secs(10)))).await;
+                tokio::time::sleep(self.core.patience().jitter(wait.min(Duration::from_secs(10))))
+                    .await;
                 continue;
             }
             trouble = 0;
@@ -113,9 +110,7 @@ impl Worker {
         let cluster = core.cluster();
         for service in ill {
             let answer = match service {
-                crate::cluster::Service::Queue => {
-                    cluster.queue.depth(Lane::Jobs).await.map(|_| ())
-                }
+                crate::cluster::Service::Queue => cluster.queue.depth(Lane::Jobs).await.map(|_| ()),
                 crate::cluster::Service::State => {
                     let nobody = crate::blueprint::RunId::from("-");
                     cluster.state.read_status(&nobody).await.map(|_| ())
@@ -152,8 +147,7 @@ impl Worker {
             self.poison(&delivery, Some(&job), reason).await;
             return;
         }
-        let guard =
-            Guard::new(self.core.clone(), self.config.lease, delivery.receipt.clone());
+        let guard = Guard::new(self.core.clone(), self.config.lease, delivery.receipt.clone());
         let age = self.core.now().since(delivery.inserted_at);
         let outcome = self.follow_chain(&job, Arrived { tries, age }, &guard).await;
         let receipt = guard.release();

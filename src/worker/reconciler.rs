@@ -98,7 +98,8 @@ impl Core {
         let state = &self.cluster().state;
         let now = self.now();
         let before = Timestamp::from_millis(
-            now.millis().saturating_sub(i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX)),
+            now.millis()
+                .saturating_sub(i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX)),
         );
         let quiet = StatusQuery {
             statuses: vec![RunStatus::Running],
@@ -192,7 +193,8 @@ impl Core {
         for node in document.ready() {
             let Some(entry) = document.entry(node) else { continue };
             // A message sent after the oldest that still waits is still there itself.
-            let queued = matches!((entry.enqueued_at, oldest), (Some(at), Some(oldest)) if at > oldest);
+            let queued =
+                matches!((entry.enqueued_at, oldest), (Some(at), Some(oldest)) if at > oldest);
             let later = entry.due_at.is_some_and(|due| due + TIMER_GRACE > now);
             if queued || later || self.is_leased(run, node).await? {
                 continue;

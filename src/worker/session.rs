@@ -126,9 +126,7 @@ impl Session {
 
     /// The document of a run that exists.
     pub(crate) async fn existing(&self, freshness: Freshness) -> Result<RunDocument, SessionError> {
-        self.document(freshness)
-            .await?
-            .ok_or_else(|| SessionError::NoSuchRun(self.run.clone()))
+        self.document(freshness).await?.ok_or_else(|| SessionError::NoSuchRun(self.run.clone()))
     }
 
     /// Takes the document that this process has just created.
@@ -179,8 +177,7 @@ impl Session {
         let Shared { cluster, patience, .. } = &*self.shared;
         while known.document.is_none() || known.doubtful {
             let version = known.document.as_ref().map(|(_, version)| version);
-            let read =
-                patience.call(|| cluster.state.read_document(&self.run, version)).await?;
+            let read = patience.call(|| cluster.state.read_document(&self.run, version)).await?;
             let (document, version) = match read {
                 ReadDocument::Missing => {
                     *known = Known::default();
@@ -323,12 +320,8 @@ fn settle(
     status_before: RunStatus,
 ) {
     for (waiting, verdict) in batch.into_iter().zip(verdicts) {
-        let settled = Settled {
-            verdict,
-            document: document.clone(),
-            graph: graph.clone(),
-            status_before,
-        };
+        let settled =
+            Settled { verdict, document: document.clone(), graph: graph.clone(), status_before };
         // Nobody listens any more: then nobody needs the answer.
         let _ = waiting.answer.send(Ok(settled));
     }

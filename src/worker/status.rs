@@ -43,10 +43,8 @@ pub(crate) async fn touch(
 ) -> Result<(), SessionError> {
     let now = shared.cluster.clock.now();
     let mut touch = session.touch.lock().await;
-    let same = touch
-        .known
-        .as_ref()
-        .is_some_and(|known| known.item.status == Some(document.status()));
+    let same =
+        touch.known.as_ref().is_some_and(|known| known.item.status == Some(document.status()));
     let fresh = touch.last.is_some_and(|last| now.since(last) < TOUCH_EVERY);
     if urgency == Urgency::WhenDue && same && fresh {
         return Ok(());
@@ -56,8 +54,7 @@ pub(crate) async fn touch(
     let mut tries = 0;
     loop {
         if touch.known.is_none() {
-            touch.known =
-                shared.patience.call(|| state.read_status(session.run())).await?;
+            touch.known = shared.patience.call(|| state.read_status(session.run())).await?;
         }
         let stored = touch.known.as_ref().and_then(|known| known.item.status);
         if stored.is_some_and(RunStatus::is_final) && !document.status().is_final() {
@@ -114,7 +111,10 @@ pub(crate) fn status_item(
             completed: count(document.completed()),
             failed: count(failed),
         }),
-        error: errors(document).into_iter().next().map(|(node, message)| format!("{node}: {message}")),
+        error: errors(document)
+            .into_iter()
+            .next()
+            .map(|(node, message)| format!("{node}: {message}")),
         parent_run_id: head.parent.as_ref().map(|parent| parent.run.clone()),
         next_due_at: if head.status.is_final() { None } else { next_due(document) },
         worker: Some(worker.clone()),
@@ -180,4 +180,3 @@ fn final_status(document: &RunDocument, neighbours: Neighbours) -> Value {
     }
     status
 }
-

@@ -59,14 +59,6 @@ impl Case {
     pub(crate) fn input(&self) -> Map<String, Value> {
         self.json["initialContext"].as_object().cloned().unwrap_or_default()
     }
-
-    /// What the run came to must be what the case says: the last step's expectation.
-    pub(crate) fn expected(&self) -> Value {
-        self.json["resumes"]
-            .as_array()
-            .and_then(|resumes| resumes.last())
-            .map_or_else(|| self.json["expected"].clone(), |step| step["expected"].clone())
-    }
 }
 
 /// How often each node was started, as `expected.starts` counts.
@@ -92,11 +84,8 @@ impl Node for Counted {
             } else {
                 execution.node_id.to_string()
             };
-            let name = if run.contains('.') {
-                format!("{}/{name}", execution.blueprint_id)
-            } else {
-                name
-            };
+            let name =
+                if run.contains('.') { format!("{}/{name}", execution.blueprint_id) } else { name };
             *self.starts.lock().unwrap().entry(name).or_default() += 1;
         }
         self.node.run(context).await

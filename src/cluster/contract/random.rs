@@ -123,10 +123,14 @@ impl RandomOps {
             rev: self.0.random(),
             status: statuses[self.below(3)],
             closed: if self.below(2) == 0 { Closing::Open } else { Closing::Closed },
-            parent: self.maybe(|r| Parent { run: RunId::from(r.name()), blueprint: r.name().into(), node: r.node() }),
+            parent: self.maybe(|r| Parent {
+                run: RunId::from(r.name()),
+                blueprint: r.name().into(),
+                node: r.node(),
+            }),
             finished_at: self.maybe(Self::time),
             past_failures: Vec::new(),
-        warnings: (0..self.below(3)).map(|_| self.name().to_owned()).collect(),
+            warnings: (0..self.below(3)).map(|_| self.name().to_owned()).collect(),
             ..plain_head()
         }
     }
