@@ -11,7 +11,7 @@ use crate::{
         context::{Context, Ended, is_missing},
         exit::{CliError, Exit},
         table::{Cell, Column, Table, Tone},
-        text::sanitize,
+        text::{count, sanitize},
     },
 };
 
@@ -68,8 +68,8 @@ pub(in crate::cli) async fn list(context: Context<'_>) -> Ended {
         for line in &lines {
             let lint = match (line.errors, line.warnings) {
                 (0, 0) => Cell::toned("ok", Tone::Good),
-                (0, warnings) => Cell::toned(format!("{warnings} warnings"), Tone::Notable),
-                (errors, _) => Cell::toned(format!("{errors} errors"), Tone::Bad),
+                (0, warnings) => Cell::toned(count(warnings, "warning"), Tone::Notable),
+                (errors, _) => Cell::toned(count(errors, "error"), Tone::Bad),
             };
             let file = line.file.map(|file| file.display().to_string()).unwrap_or_default();
             table.row([

@@ -10,7 +10,7 @@ use crate::{
         confirm::Decision,
         context::{Context, Ended},
         exit::{CliError, Exit},
-        text::sanitize,
+        text::{count, sanitize},
     },
 };
 
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn run(context: Context<'_>, args: &CancelArgs) -> Ende
     let question = match plans.as_slice() {
         [] => return failure.map_or(Ok(Exit::Done), Err),
         [plan] => format!("Cancel run {}?", plan.run),
-        plans => format!("Cancel {} runs?", plans.len()),
+        plans => format!("Cancel {}?", count(plans.len(), "run")),
     };
     if agree(&question, &plans, consent, context.output).await? != Decision::Apply {
         return Ok(Exit::Done);

@@ -15,6 +15,7 @@ use crate::{
         kinds::{self, Kind},
         output::Output,
         table::{Cell, Column, Table, Tone},
+        text::count,
     },
     cluster::{Cluster, Key, Lane, StatusQuery},
     nodes::BUILT_IN,
@@ -102,7 +103,7 @@ async fn services(cluster: &Cluster, checks: &mut Checks) {
                 cluster.queue.depth(Lane::Poison)
             )
             .map_err(said)?;
-            Ok(format!("{} messages, {} poisoned", jobs.messages, poison.messages))
+            Ok(format!("{} waiting, {} poisoned", jobs.messages, poison.messages))
         })
         .await;
     checks
@@ -118,8 +119,7 @@ async fn services(cluster: &Cluster, checks: &mut Checks) {
             let workers = cluster.coordination.workers().await.map_err(said)?;
             Ok(match workers.len() {
                 0 => "no worker is alive".to_owned(),
-                1 => "1 worker is alive".to_owned(),
-                alive => format!("{alive} workers are alive"),
+                alive => format!("{} alive", count(alive, "worker")),
             })
         })
         .await;
@@ -173,7 +173,7 @@ fn implementations(context: &Context<'_>, library: &Library) -> Found {
         }
     }
     if missing.is_empty() {
-        return Ok(format!("{} kinds of node in use", used.len()));
+        return Ok(format!("{} of node in use", count(used.len(), "kind")));
     }
     let missing: Vec<String> = missing.into_values().collect();
     Err(format!("nothing implements {}: add [nodes.NAME] tables", missing.join(", ")))

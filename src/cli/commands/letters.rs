@@ -8,7 +8,7 @@ use crate::{
         confirm::{Decision, confirm},
         context::{Context, Ended},
         exit::{CliError, Exit},
-        text::sanitize,
+        text::{self, sanitize},
     },
     cluster::{Lane, MAX_RECEIVE},
     operations::{Letter, Letters, OperationError, Operations},
@@ -40,8 +40,8 @@ pub(in crate::cli) async fn run(context: Context<'_>, change: &DeadLetterChange)
         Letters::Ids(ids) => ids.len() as u64,
         Letters::All => operations.cluster().queue.depth(Lane::Poison).await?.messages,
     };
-    let question = format!("{verb} {count} dead letters?");
     let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let question = format!("{verb} {}?", text::count(count, "dead letter"));
     if count > 0 && confirm(&question, count, consent).await? != Decision::Apply {
         return Ok(Exit::Done);
     }

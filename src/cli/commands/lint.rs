@@ -12,6 +12,7 @@ use crate::{
         exit::{CliError, Exit},
         output::Output,
         table::{Cell, Column, Table, Tone},
+        text::count,
     },
 };
 
@@ -148,8 +149,10 @@ fn print(findings: &[Finding], checked: usize, output: &mut Output) -> Result<()
         }
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         output.line(&format!(
-            "{checked} checked: {errors} errors, {} warnings.",
-            findings.len() - errors
+            "{} checked: {}, {}.",
+            count(checked, "blueprint"),
+            count(errors, "error"),
+            count(findings.len() - errors, "warning")
         ))
     })
 }
