@@ -27,11 +27,7 @@ enum Audience {
 ///
 /// `question` is a sentence such as `Cancel 3 runs?`; it may hold text from outside.
 pub async fn confirm(question: &str, runs: usize, consent: Consent) -> Result<Decision, CliError> {
-    let audience = if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        Audience::Terminal
-    } else {
-        Audience::Nobody
-    };
+    let audience = if somebody_is_there() { Audience::Terminal } else { Audience::Nobody };
     if let Some(decision) = decide(runs, consent, audience)? {
         return Ok(decision);
     }
@@ -42,6 +38,11 @@ pub async fn confirm(question: &str, runs: usize, consent: Consent) -> Result<De
         .flatten()
         .map(|answer| understand(&answer))
         .map_err(|error| CliError::failed("can't read the answer").because(error))
+}
+
+/// Whether there is somebody who can read a question and answer it.
+pub(super) fn somebody_is_there() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// What is clear without a question.

@@ -6,6 +6,9 @@ use super::text::sanitize;
 use crate::{
     cluster::{ClusterError, Fault},
     config::ConfigError,
+    engine::Refusal,
+    operations::OperationError,
+    worker::SessionError,
 };
 
 /// How the program ends. The numbers are part of its interface.
@@ -20,6 +23,10 @@ pub enum Exit {
     Usage = 2,
     /// A service can't be reached.
     Unreachable = 3,
+    /// SIGINT ended it before it was done.
+    Interrupted = 130,
+    /// SIGTERM ended it before it was done.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -149,6 +156,44 @@ impl From<ClusterError> for CliError {
     }
 }
 
+impl From<OperationError> for CliError {
+    fn from(error: OperationError) -> Self {
+        let message = error.to_string();
+        match error {
+            OperationError::Cluster(error)
+            | OperationError::Session(SessionError::Cluster(error)) => error.into(),
+            OperationError::Session(SessionError::NoSuchRun(_)) => {
+                Self::usage(message).hint("`flowcraft-tui runs` lists the runs there are")
+            }
+            OperationError::UnknownBlueprint { near: None, .. } => {
+                Self::usage(message).hint("`flowcraft-tui blueprints` lists what is loaded")
+            }
+            OperationError::Lint { id, .. } => {
+                Self::failed(message).hint(format!("see `flowcraft-tui blueprints lint {id}`"))
+            }
+            OperationError::Refused { refusal, .. } => match refusal {
+                Refusal::SeveralWait(_)
+                | Refusal::DoesNotWait { .. }
+                | Refusal::NoSuchAction { .. }
+                | Refusal::AskChild { .. }
+                | Refusal::NoSuchNode(_) => Self::usage(message),
+                Refusal::Moved => Self::failed(message).hint("try again"),
+                Refusal::Ended(_)
+                | Refusal::NothingWaits
+                | Refusal::NothingToRequeue
+                | Refusal::TooLarge(_) => Self::failed(message),
+            },
+            OperationError::NoSuchLetter(_) => {
+                Self::usage(message).hint("`flowcraft-tui dead-letters` lists them")
+            }
+            OperationError::Session(SessionError::Blueprint(_))
+            | OperationError::UnknownBlueprint { near: Some(_), .. }
+            | OperationError::RunId { .. }
+            | OperationError::Exists { .. } => Self::usage(message),
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -191,5 +236,6 @@ mod tests {
     fn the_numbers_are_fixed() {
         let numbers = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Unreachable].map(|e| e as u8);
         assert_eq!(numbers, [0, 1, 2, 3]);
+        assert_eq!([Exit::Interrupted, Exit::Terminated].map(|e| e as u8), [130, 143]);
     }
 }

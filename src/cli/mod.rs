@@ -2,14 +2,21 @@
 
 mod age;
 pub mod args;
+mod change;
 mod commands;
 mod confirm;
+mod context;
 mod dispatch;
 mod exit;
+mod follow;
+mod idle;
+mod kinds;
 mod logging;
 mod open;
 mod output;
 mod parse;
+mod report;
+mod signals;
 mod table;
 mod text;
 
@@ -19,10 +26,8 @@ use color_eyre::config::{HookBuilder, Theme};
 use exit::Verbosity;
 
 pub use confirm::{Decision, confirm};
-pub use dispatch::{Context, Runner};
 pub use exit::{CliError, Exit};
 pub use logging::{LogFormat, LogOptions};
-pub use open::open;
 pub use output::{Format, Output};
 pub use table::{Cell, Column, Table, Tone};
 pub use text::sanitize;
@@ -33,7 +38,7 @@ use crate::config::Environment;
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs the program: reads the arguments, does what they say, prints errors, gives the exit code.
-pub fn main(runner: &dyn Runner) -> ExitCode {
+pub fn main() -> ExitCode {
     if let Err(error) = install_reports() {
         error.print(Verbosity::Causes);
     }
@@ -43,7 +48,7 @@ pub fn main(runner: &dyn Runner) -> ExitCode {
     };
     let verbosity = args.global.verbosity();
     let mut output = Output::of_process(args.global.format());
-    let result = run(args, &mut output, runner);
+    let result = run(args, &mut output);
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -65,14 +70,15 @@ fn install_reports() -> Result<(), CliError> {
         .map_err(|error| CliError::failed(format!("can't set up panic reports: {error}")))
 }
 
-fn run(args: args::Args, output: &mut Output, runner: &dyn Runner) -> Result<Exit, CliError> {
+fn run(args: args::Args, output: &mut Output) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     if args.logs_to_stderr() {
         logging::init(&args.log_options(&environment))?;
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CliError::failed("can't start the async runtime").because(error))?;
-    let result = runtime.block_on(dispatch::dispatch(args, &environment, output, runner));
+    let result =
+        runtime.block_on(dispatch::dispatch(args, &environment, output, &open::AsConfigured));
     runtime.shutdown_timeout(SHUTDOWN);
     result
 }

@@ -166,6 +166,14 @@ pub enum Command {
     Workers,
     /// Create the queues, the database and the containers where they are missing
     Provision(ProvisionArgs),
+    /// What can be done without a cluster.
+    #[command(flatten)]
+    Local(LocalCommand),
+}
+
+/// What can be done without a cluster.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
     /// The configuration
     Config(ConfigArgs),
     /// A completion script for a shell

@@ -5,12 +5,11 @@ use serde::Serialize;
 use crate::{
     cli::{
         args::Consent,
-        dispatch::Runner,
+        context::{Context, Ended},
         exit::{CliError, Exit},
-        output::Output,
         text::sanitize,
     },
-    config::{Config, Storage},
+    config::Storage,
 };
 
 #[derive(Serialize, Default)]
@@ -20,14 +19,9 @@ struct Provisioned {
 }
 
 /// Creates what is missing, and prints what was there and what was not. A dry run only prints.
-pub(in crate::cli) async fn run(
-    config: &Config,
-    runner: &dyn Runner,
-    consent: Consent,
-    output: &mut Output,
-) -> Result<Exit, CliError> {
+pub(in crate::cli) async fn run(context: Context<'_>, consent: Consent) -> Ended {
     let mut report = Provisioned::default();
-    if let Storage::Sqlite(path) = config.storage()? {
+    if let Storage::Sqlite(path) = context.config.storage()? {
         let existed = tokio::fs::try_exists(&path).await.map_err(|error| {
             CliError::unreachable(format!("{}: can't look at it: {error}", path.display()))
                 .because(error)
@@ -36,9 +30,9 @@ pub(in crate::cli) async fn run(
         list.push(path.display().to_string());
     }
     if consent != Consent::DryRun {
-        runner.open(config).await?;
+        context.cluster().await?;
     }
-    output.report(&report, |output| {
+    context.output.report(&report, |output| {
         let created = if consent == Consent::DryRun { "would create" } else { "created" };
         for name in &report.created {
             output.line(&format!("{created}  {}", sanitize(name)))?;

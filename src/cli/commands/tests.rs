@@ -10,9 +10,10 @@ use super::fake::{Fake, NOW, Printed};
 use crate::{
     blueprint::WorkerName,
     cli::{
-        CliError, Context, Exit, Format, Runner,
-        args::{Args, DeadLetterChange, EngineCommand, ServeArgs},
+        CliError, Exit, Format,
+        args::{Args, ServeMode},
         dispatch::dispatch,
+        open::Opener,
     },
     cluster::{
         Cluster, DeadLetter, Heartbeat, HeldLock, Job, NodeCounts, Peeked, Service, StatusItem,
@@ -24,29 +25,13 @@ use crate::{
 
 /// Runs commands on the fake cluster.
 #[async_trait]
-impl Runner for Fake {
+impl Opener for Fake {
     async fn open(&self, config: &Config) -> Result<Cluster, CliError> {
         if let crate::config::Storage::Sqlite(path) = config.storage()? {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
         Ok(self.clone().cluster())
-    }
-    async fn serve(&self, context: Context<'_>, args: ServeArgs) -> Result<Exit, CliError> {
-        context.output.line(&format!("{:?} {}", args.mode(), context.config.ui.read_only))?;
-        Ok(Exit::Done)
-    }
-    async fn run(&self, context: Context<'_>, command: EngineCommand) -> Result<Exit, CliError> {
-        context.output.line(&format!("{command:?}"))?;
-        Ok(Exit::Failed)
-    }
-    async fn change_dead_letters(
-        &self,
-        context: Context<'_>,
-        change: DeadLetterChange,
-    ) -> Result<Exit, CliError> {
-        context.output.line(&format!("{change:?}"))?;
-        Ok(Exit::Done)
     }
 }
 
@@ -321,22 +306,18 @@ async fn provision_tells_created_from_existing() {
     assert_eq!(memory, json!({ "created": [], "existing": [] }));
 }
 
-#[tokio::test]
-async fn the_rest_goes_to_the_runner() {
-    let environment = Environment::default();
-    let of = async |arguments: &[&str]| {
-        let ran = run_in(&Fake::default(), &environment, arguments).await;
-        (ran.result.unwrap(), ran.printed.text())
+#[test]
+fn flags_without_a_command_choose_what_is_served() {
+    let mode = |arguments: &[&str]| {
+        let args = Args::try_parse_from([&["flowcraft-tui"], arguments].concat()).unwrap();
+        assert!(args.command.is_none());
+        args.serve.mode()
     };
-    assert_eq!(of(&[]).await, (Exit::Done, "Dashboard false\n".to_owned()));
-    assert_eq!(of(&["--read-only"]).await, (Exit::Done, "Dashboard true\n".to_owned()));
-    assert_eq!(of(&["--watch-only"]).await.1, "WatchOnly false\n");
-    assert_eq!(of(&["--no-ui"]).await.1, "Headless false\n");
-    assert_eq!(of(&["--no-ui", "--until-idle"]).await.1, "UntilIdle false\n");
-    let (exit, text) = of(&["start", "bp", "--input", "-1", "--wait", "--timeout", "1m"]).await;
-    assert_eq!(exit, Exit::Failed);
-    assert!(text.starts_with("Start(") && text.contains("60s"), "{text}");
-    assert!(of(&["dead-letters", "purge", "--all"]).await.1.starts_with("Purge("));
+    assert_eq!(mode(&[]), ServeMode::Dashboard);
+    assert_eq!(mode(&["--read-only"]), ServeMode::Dashboard);
+    assert_eq!(mode(&["--watch-only"]), ServeMode::WatchOnly);
+    assert_eq!(mode(&["--no-ui"]), ServeMode::Headless);
+    assert_eq!(mode(&["--no-ui", "--until-idle"]), ServeMode::UntilIdle);
 }
 
 #[test]
