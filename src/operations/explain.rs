@@ -24,8 +24,7 @@ pub struct Cause {
 }
 
 /// The causes there are. Those that explain most come first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CauseKind {
     /// The run has ended.
     Finished,
@@ -57,6 +56,35 @@ pub enum CauseKind {
     WaitingForTimer,
     /// A node waits for an answer.
     WaitingForAnswer,
+}
+
+impl CauseKind {
+    /// The word used in JSON and on the screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Poisoned => "poisoned",
+            Self::VersionMismatch => "version-mismatch",
+            Self::UnknownBlueprint => "unknown-blueprint",
+            Self::NoImplementation => "no-implementation",
+            Self::OutputLost => "output-lost",
+            Self::LockOrphaned => "lock-orphaned",
+            Self::NoWorkers => "no-workers",
+            Self::NoMessage => "no-message",
+            Self::QueueBacklog => "queue-backlog",
+            Self::Running => "running",
+            Self::RetryScheduled => "retry-scheduled",
+            Self::WaitingForChild => "waiting-for-child",
+            Self::WaitingForTimer => "waiting-for-timer",
+            Self::WaitingForAnswer => "waiting-for-answer",
+        }
+    }
+}
+
+impl Serialize for CauseKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// How sure a cause is.

@@ -7,6 +7,7 @@
 mod dead_letters;
 mod explain;
 mod plan;
+mod rest;
 mod start;
 mod view;
 
@@ -21,6 +22,7 @@ pub use self::{
     dead_letters::{Letter, Letters},
     explain::{Cause, CauseKind, Confidence},
     plan::{Change, Done, Plan},
+    rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
     view::{NodeError, NodeLine, NodeStanding, RunView},
 };
