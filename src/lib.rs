@@ -14,3 +14,5 @@ pub mod engine;
 pub mod nodes;
 pub mod operations;
 pub mod worker;
+
+pub use operations::run_in_memory;

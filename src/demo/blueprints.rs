@@ -31,6 +31,8 @@ fn read((name, text): (&str, &str)) -> Result<Blueprint, DemoError> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::BTreeSet;
 
     use super::*;

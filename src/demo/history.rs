@@ -92,7 +92,7 @@ pub(super) const RUNS: u64 = SCENES.len() as u64;
 pub(super) const FIRST: u64 = 1001;
 
 /// How long a worker that died held its leases; longer than the past is.
-const LONG: Duration = Duration::from_secs(4 * 3600);
+const LONG: Duration = Duration::from_hours(4);
 /// How long it does where its message is to be taken up again.
 const SHORT: Duration = Duration::from_secs(30);
 
@@ -326,6 +326,8 @@ const PATIENCE: u32 = 5_000;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::BTreeSet;
 
     use super::*;

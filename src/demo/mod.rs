@@ -13,6 +13,7 @@ mod trickle;
 use std::{
     future::Future,
     io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -42,7 +43,7 @@ pub struct Demo {
     seed: u64,
     /// The number in the next run's id.
     next: Arc<AtomicU64>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// How a demo goes.
@@ -108,8 +109,13 @@ impl Demo {
             registry: nodes::registry(options.seed, &Pace::real(Speed(options.speed))),
             seed: options.seed,
             next: Arc::new(AtomicU64::new(history::FIRST + history::RUNS)),
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// The folder that its files are in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The cluster.
@@ -132,7 +138,7 @@ impl Demo {
     pub fn worker_config(&self) -> WorkerConfig {
         WorkerConfig {
             reconciler: Some(ReconcilerConfig {
-                every: Duration::from_secs(600),
+                every: Duration::from_mins(10),
                 ..ReconcilerConfig::default()
             }),
             ..WorkerConfig::named("demo-worker")

@@ -15,7 +15,7 @@ use crate::{
 
 /// The worker that died with a lease in its hands, and how long that lease lasts.
 const DEAD_WORKER: &str = "worker-7";
-const LEASE_LEFT: Duration = Duration::from_secs(240);
+const LEASE_LEFT: Duration = Duration::from_mins(4);
 
 /// What a demo's cluster has to be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]

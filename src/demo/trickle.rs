@@ -18,7 +18,7 @@ const UNDER_WAY: usize = 8;
 /// How many may wait for an answer or a timer for another that waits to be started.
 const WAITING: usize = 6;
 /// A run that nobody touched for so long is not under way, but stalled.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// The pause between two starts, in milliseconds.
 const PAUSE: std::ops::Range<u64> = 2000..5000;
 
