@@ -8,4 +8,6 @@
 pub mod blueprint;
 pub mod cluster;
 pub mod engine;
+pub mod monitor;
 pub mod nodes;
+pub mod tui;
