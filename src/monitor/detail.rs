@@ -297,7 +297,7 @@ impl Source for DetailSource {
             }
         };
         self.known = match (read, known) {
-            (ReadDocument::Missing, _) => None,
+            (ReadDocument::Missing, _) | (ReadDocument::Changes(..), None) => None,
             (ReadDocument::Whole(document, version), _) => Some((run.clone(), *document, version)),
             (ReadDocument::Unchanged, known) => known,
             (ReadDocument::Changes(ops, version), Some((_, mut document, _))) => {
@@ -306,7 +306,6 @@ impl Source for DetailSource {
                 }
                 Some((run.clone(), document, version))
             }
-            (ReadDocument::Changes(..), None) => None,
         };
         let detail = match &self.known {
             None => RunDetail::missing(run),

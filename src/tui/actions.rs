@@ -175,13 +175,13 @@ pub static ACTIONS: [ActionInfo; 41] = [
         "purge",
         "delete the dead letter, or the marked ones, for good",
     ),
-    changes(A::Pause, "pause", &["p"], "pause", "pause this worker, or let it go on"),
-    changes(
-        A::Drain,
-        "drain",
-        &["D"],
-        "drain",
-        "have this worker finish what it runs and take nothing new",
+    looks(
+        A::Filter,
+        "filter",
+        &["/"],
+        Move,
+        "filter",
+        "filter the list: words, status:failed, blueprint:x, stalled",
     ),
     looks(A::Open, "open", &["enter"], Move, "open", "zoom into the pane, open what is selected"),
     looks(
@@ -192,13 +192,13 @@ pub static ACTIONS: [ActionInfo; 41] = [
         "back",
         "go back; drop the filter or the marks",
     ),
-    looks(
-        A::Filter,
-        "filter",
-        &["/"],
-        Move,
-        "filter",
-        "filter the list: words, status:failed, blueprint:x, stalled",
+    changes(A::Pause, "pause", &["p"], "pause", "pause this worker, or let it go on"),
+    changes(
+        A::Drain,
+        "drain",
+        &["D"],
+        "drain",
+        "have this worker finish what it runs and take nothing new",
     ),
     looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
     looks(

@@ -124,6 +124,8 @@ pub(super) struct Logs {
     pub(super) targets: bool,
     /// Whether the screen was scrolled up, and doesn't follow.
     pub(super) scrolled: bool,
+    /// Whether there was any line yet.
+    pub(super) any: bool,
 }
 
 /// Whether what changes the cluster is allowed.
@@ -217,6 +219,7 @@ impl App {
                 pane: TuiWidgetState::new(),
                 targets: true,
                 scrolled: false,
+                any: false,
             },
             hits: Vec::new(),
             dirty: true,

@@ -26,7 +26,7 @@ use crate::{cluster::Clock, monitor::MonitorHandle};
 const FRAME: Duration = Duration::from_millis(33);
 
 /// How long a plan may take, and how long carrying it out may.
-const PREVIEW_LIMIT: Duration = Duration::from_secs(60);
+const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 const APPLY_LIMIT: Duration = Duration::from_mins(10);
 
 /// How many events are taken in between two frames at most: a flood must not keep the screen from

@@ -121,7 +121,8 @@ mod tests {
         ] {
             assert!(takes(filter, &order), "{filter}");
         }
-        for filter in ["status:failed", "status:running", "stalled", "4711", "blueprint:order"] {
+        assert!(takes("status:fail", &bill));
+        for filter in ["status:running", "stalled", "4711", "blueprint:order"] {
             assert!(!takes(filter, &bill), "{filter}");
         }
         assert!(!takes("status:failed 4711", &order));

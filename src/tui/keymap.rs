@@ -105,7 +105,8 @@ impl Keymap {
     fn shown(&self, key: KeyCombination) -> String {
         match self.format.to_string(key).as_str() {
             "BackTab" => "shift-tab".to_owned(),
-            "Space" => "space".to_owned(),
+            name @ ("Space" | "Enter" | "Esc" | "Tab" | "Backspace" | "Home" | "End" | "PageUp"
+            | "PageDown") => name.to_lowercase(),
             "Up" => "↑".to_owned(),
             "Down" => "↓".to_owned(),
             "Left" => "←".to_owned(),
@@ -142,11 +143,10 @@ fn parse(text: &str) -> Option<KeyCombination> {
 /// letter or a symbol, so a symbol goes without it and a capital letter always with it.
 fn combination(mut key: KeyEvent) -> KeyCombination {
     match key.code {
-        KeyCode::Char(c) if c.is_alphabetic() => {
-            if key.modifiers.contains(KeyModifiers::SHIFT) {
-                key.code = KeyCode::Char(c.to_uppercase().next().unwrap_or(c));
-            }
+        KeyCode::Char(c) if c.is_alphabetic() && key.modifiers.contains(KeyModifiers::SHIFT) => {
+            key.code = KeyCode::Char(c.to_uppercase().next().unwrap_or(c));
         }
+        KeyCode::Char(c) if c.is_alphabetic() => {}
         KeyCode::Char(_) | KeyCode::BackTab => key.modifiers.remove(KeyModifiers::SHIFT),
         _ => {}
     }

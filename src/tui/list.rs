@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Where a list stands. Rows are known by their keys, so the selection follows its row when the
 /// list changes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ListState {
+pub(super) struct ListState {
     /// The key of the selected row. Nothing: whatever comes first.
     pub(super) pinned: Option<String>,
     /// The place of the selected row.
@@ -55,15 +55,12 @@ impl ListState {
         let last = count.saturating_sub(1);
         self.index = match &self.pinned {
             None => 0,
-            Some(pinned) => match find(pinned) {
-                Some(index) => index,
-                None => {
-                    let index = self.index.min(last);
-                    self.pinned = key(index);
-                    index
-                }
-            },
+            Some(pinned) => find(pinned).unwrap_or_else(|| self.index.min(last)),
         };
+        // Where its row is gone, the selection is on the one in its place from now on.
+        if self.pinned.is_some() {
+            self.pinned = key(self.index);
+        }
     }
 
     /// The first row in view when `height` rows are: as before as far as the selection allows.

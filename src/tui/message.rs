@@ -14,7 +14,7 @@ use crate::{
 
 /// Something that happened.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub enum Message {
     /// A key, the mouse, a paste, a new size.
     Input(Event),
     /// The monitor published.
@@ -45,7 +45,7 @@ pub(crate) enum Message {
 
 /// Something to be done outside of the state.
 #[derive(Debug, Clone)]
-pub(crate) enum Command {
+pub enum Command {
     /// Make a plan.
     Preview {
         /// To be given back with the answer.

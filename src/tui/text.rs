@@ -38,6 +38,24 @@ pub(crate) fn fit(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Makes a text harmless and cuts it to `width` cells at its beginning: for paths, whose end says
+/// more.
+pub(crate) fn fit_end(text: &str, width: usize) -> String {
+    let whole = clean(text);
+    let mut left = pieces(&whole).map(|piece| piece.width).sum::<usize>();
+    if left <= width {
+        return whole.into_owned();
+    }
+    let mut rest = whole.chars();
+    while left + 1 > width {
+        match rest.next() {
+            Some(c) => left -= c.width().unwrap_or(0),
+            None => break,
+        }
+    }
+    if width == 0 { String::new() } else { format!("…{}", rest.as_str()) }
+}
+
 /// Makes a text harmless without cutting it.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     fit(text, usize::MAX)
@@ -195,6 +213,14 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(fit("日", 1), "…");
         assert_eq!(fit("anything", 0), "");
+    }
+
+    #[test]
+    fn a_path_is_cut_at_its_beginning() {
+        assert_eq!(fit_end("/var/lib/demo.db", 20), "/var/lib/demo.db");
+        assert_eq!(fit_end("/var/lib/demo.db", 8), "…demo.db");
+        assert_eq!(fit_end("日本語", 4), "…語");
+        assert_eq!([fit_end("demo", 1), fit_end("demo", 0)], ["…", ""]);
     }
 
     #[test]

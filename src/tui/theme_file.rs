@@ -27,7 +27,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<(Role, Style)>, ThemeEr
         if key.get_ref() == "palette" {
             palette = reader.palette(value)?;
         } else {
-            reader.flatten(key.get_ref().to_string(), key.span(), value, &mut entries)?;
+            Reader::flatten(key.get_ref().to_string(), key.span(), value, &mut entries)?;
         }
     }
     let mut styles = Vec::new();
@@ -73,7 +73,6 @@ impl Reader<'_> {
     }
 
     fn flatten<'v>(
-        &self,
         name: String,
         span: Range<usize>,
         value: &'v Spanned<DeValue<'v>>,
@@ -84,7 +83,7 @@ impl Reader<'_> {
             return Ok(());
         };
         for (key, value) in table {
-            self.flatten(format!("{name}.{}", key.get_ref()), key.span(), value, entries)?;
+            Self::flatten(format!("{name}.{}", key.get_ref()), key.span(), value, entries)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
     super::{
-        actions::{ACTIONS, Action},
+        actions::{ACTIONS, Action, ActionInfo},
         app::App,
         dialog::{Choice, Confirm, Dialog, Picker, Plan},
         filter::Filter,
@@ -65,9 +65,8 @@ fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) 
     let yes = match key.code {
         _ if leave => return close(app, confirm),
         KeyCode::Char('n' | 'q') => return close(app, confirm),
-        KeyCode::Char('y') => true,
         KeyCode::Enter if confirm.choice == Choice::No => return close(app, confirm),
-        KeyCode::Enter => true,
+        KeyCode::Char('y') | KeyCode::Enter => true,
         KeyCode::Tab
         | KeyCode::BackTab
         | KeyCode::Left
@@ -169,11 +168,10 @@ fn typed(text: &mut String, key: KeyEvent) {
             text.truncate(kept);
         }
         KeyCode::Char(c)
-            if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
+            if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+                && text.chars().count() < LINE_LIMIT =>
         {
-            if text.chars().count() < LINE_LIMIT {
-                text.push_str(&super::super::text::clean(&c.to_string()));
-            }
+            text.push_str(&super::super::text::clean(&c.to_string()));
         }
         KeyCode::Backspace => {
             text.pop();
@@ -214,15 +212,18 @@ pub(in crate::tui) fn blueprints_for(app: &App, text: &str) -> Vec<usize> {
     (0..app.catalog.len()).filter(|at| filter.takes_words(&app.catalog[*at].blueprint.id)).collect()
 }
 
-/// The actions that a choice leaves.
+/// The actions that a choice leaves: those of a fitting name, else of a fitting description.
 pub(in crate::tui) fn actions_for(app: &App, text: &str) -> Vec<Action> {
     let mut filter = Filter::parse(text);
-    let mut actions: Vec<Action> = ACTIONS
-        .iter()
-        .filter(|info| filter.takes_words(&format!("{} {}", info.id, info.description)))
-        .map(|info| info.action)
-        .filter(|action| *action != Action::Palette && app.offers(*action))
-        .collect();
+    let mut fitting = |what: fn(&ActionInfo) -> &str| -> Vec<Action> {
+        let offered = |action: &Action| *action != Action::Palette && app.offers(*action);
+        let infos = ACTIONS.iter().filter(|info| filter.takes_words(what(info)));
+        infos.map(|info| info.action).filter(offered).collect()
+    };
+    let mut actions = fitting(|info| info.id);
+    if actions.is_empty() {
+        actions = fitting(|info| info.description);
+    }
     // What begins as it was typed comes first.
     actions.sort_by_key(|action| !action.info().id.starts_with(text.trim()));
     actions

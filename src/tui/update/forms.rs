@@ -5,7 +5,10 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{
     super::{
         app::{App, Tone},
-        dialog::{AnswerField, AnswerForm, Dialog, INPUT_LIMIT, JsonInput, StartField, StartForm},
+        dialog::{
+            AnswerField::{self, Action, Go, Node, Output},
+            AnswerForm, Dialog, INPUT_LIMIT, JsonInput, StartField, StartForm,
+        },
         message::Command,
         operator::Operation,
     },
@@ -106,7 +109,6 @@ pub(super) fn answer_key(
     if leave {
         return Vec::new();
     }
-    use AnswerField::{Action, Go, Node, Output};
     let nodes = waiting(app, &form).len();
     let actions = answered(app, &form).map_or(1, |(node, _)| node.actions.len() + 1);
     let turn = |at: usize, count: usize, forward: bool| {

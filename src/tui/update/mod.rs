@@ -15,7 +15,7 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 use super::{
     actions::Action,
     app::{Access, App, Tone},
-    dialog::Dialog,
+    dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
 };
 
@@ -44,7 +44,10 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
             app.toasts.retain(|toast| toast.until > now);
             left(app)
         }
-        Message::LogLines => Vec::new(),
+        Message::LogLines => {
+            app.logs.any = true;
+            Vec::new()
+        }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
         Message::Applied { operation, result } => act::applied(app, operation, result),
     };
@@ -96,7 +99,7 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Drain => act::drain(app),
         Action::Quit => quit(app),
         Action::Help => open(app, Dialog::Help { scroll: 0 }),
-        Action::Palette => open(app, Dialog::Palette(Default::default())),
+        Action::Palette => open(app, Dialog::Palette(Picker::default())),
         Action::History => open(app, Dialog::History { scroll: 0 }),
         Action::Refresh => vec![Command::Refresh],
         Action::Redraw => vec![Command::Redraw],
@@ -130,7 +133,7 @@ fn quit(app: &mut App) -> Vec<Command> {
         return vec![Command::Exit(ExitReason::QuitAtOnce)];
     }
     if app.worker.is_some_and(|worker| worker.in_flight > 0) {
-        return open(app, Dialog::Leave(super::dialog::Choice::default()));
+        return open(app, Dialog::Leave(Choice::default()));
     }
     vec![Command::Exit(ExitReason::Quit)]
 }

@@ -41,7 +41,6 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     };
     match hit.target {
         Target::Tab(screen) if wheel == 0 => navigate::go(app, screen),
-        Target::Tab(_) => Vec::new(),
         Target::Pane(list) if wheel == 0 => {
             app.focus = list;
             Vec::new()
@@ -58,7 +57,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             }
             Vec::new()
         }
-        Target::Pane(_) => Vec::new(),
+        Target::Tab(_) | Target::Pane(_) => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

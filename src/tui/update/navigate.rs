@@ -7,7 +7,7 @@ use super::{
         actions::Action,
         app::{App, Screen, Tone},
         dialog::Dialog,
-        list::Step,
+        list::{ListState, Step},
         message::Command,
         rows::ListId,
     },
@@ -23,12 +23,12 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::NextPane | Action::Right
             if app.focus != ListId::Logs || action == Action::NextPane =>
         {
-            shift_focus(app, 1)
+            shift_focus(app, 1);
         }
         Action::PreviousPane | Action::Left
             if app.focus != ListId::Logs || action == Action::PreviousPane =>
         {
-            shift_focus(app, -1)
+            shift_focus(app, -1);
         }
         Action::Open => return enter(app),
         Action::Back => return back(app),
@@ -81,8 +81,8 @@ pub(super) fn open_run(app: &mut App, run: RunId) -> Vec<Command> {
     }
     app.screen = Screen::Run;
     app.focus = ListId::Nodes;
-    app.lists[ListId::Nodes as usize] = Default::default();
-    app.lists[ListId::Inspector as usize] = Default::default();
+    app.lists[ListId::Nodes as usize] = ListState::default();
+    app.lists[ListId::Inspector as usize] = ListState::default();
     app.open_run = Some(run.clone());
     app.relist();
     vec![Command::WatchRun(Some(run))]
@@ -177,16 +177,12 @@ fn copy(app: &mut App) -> Vec<Command> {
     } else {
         app.selected_key(app.focus)
     };
-    match text {
-        Some(text) => {
-            app.notify(Tone::Good, format!("copied {}", super::super::text::fit(&text, 60)));
-            vec![Command::Copy(text)]
-        }
-        None => {
-            app.notify(Tone::Bad, "nothing is selected");
-            Vec::new()
-        }
-    }
+    let Some(text) = text else {
+        app.notify(Tone::Bad, "nothing is selected");
+        return Vec::new();
+    };
+    app.notify(Tone::Good, format!("copied {}", super::super::text::fit(&text, 60)));
+    vec![Command::Copy(text)]
 }
 
 fn step(app: &mut App, action: Action) {

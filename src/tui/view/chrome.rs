@@ -63,7 +63,7 @@ fn draw_header(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     let name_room = usize::from(left.width / 3).max(8);
     pieces.push((" ".into(), Role::Header));
-    pieces.push((text::fit(&snapshot.cluster, name_room), Role::TextStrong));
+    pieces.push((text::fit_end(&snapshot.cluster, name_room).into(), Role::TextStrong));
     pieces.push(("  ".into(), Role::Header));
     match app.worker {
         None => pieces.push(("◌ watch only".into(), Role::TextDim)),
@@ -179,19 +179,23 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
             warnings.push((" ".into(), Role::Text));
         }
     };
-    warn(counts.stalled, format!(" ▲ {} stalled ", counts.stalled), Role::RunStalled);
-    warn(
-        usize::try_from(poison).unwrap_or(usize::MAX),
-        format!("✗ {poison} poison"),
-        Role::QueuePoison,
-    );
+    let narrow = line.width < 100;
+    let stalled = if narrow {
+        format!("▲{} stalled", counts.stalled)
+    } else {
+        format!(" ▲ {} stalled ", counts.stalled)
+    };
+    let poisoned = if narrow { format!("✗{poison}") } else { format!("✗ {poison} poison") };
+    warn(counts.stalled, stalled, Role::RunStalled);
+    warn(usize::try_from(poison).unwrap_or(usize::MAX), poisoned, Role::QueuePoison);
     let wide: usize = warnings.iter().map(|(text, _)| text::width(text)).sum();
     let wide = u16::try_from(wide).unwrap_or(u16::MAX).min(line.width);
     let room = line.width - wide;
 
     // Where the full names don't fit, only the screen that is open has its name.
-    let full: usize = Screen::TABS.iter().map(|(.., name)| name.len() + 4).sum();
+    let full: usize = Screen::TABS.iter().map(|(.., name)| name.len() + 3).sum();
     let short = full > usize::from(room);
+    let gap = if full + Screen::TABS.len() < usize::from(room) { 2 } else { 1 };
     let mut x = line.x + 1;
     for (screen, action, name) in Screen::TABS {
         let here = screen == app.screen || (screen == Screen::Runs && app.screen == Screen::Run);
@@ -213,7 +217,7 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
         }
         let area = Rect { x: start, y: line.y, width: x.saturating_sub(start), height: 1 };
         canvas.hits.push(Hit { area, target: Target::Tab(screen) });
-        x += 2;
+        x += gap;
     }
     canvas.pieces(Rect { x: line.right() - wide, width: wide, ..line }, &warnings);
 }
@@ -258,7 +262,9 @@ fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
         room -= needed;
         push(hint);
     }
-    always.iter().for_each(|action| push(hint(*action)));
+    for action in always {
+        push(hint(action));
+    }
     canvas.pieces(line, &pieces);
 }
 

@@ -213,7 +213,7 @@ fn draw_palette(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker)
             let info = action.info();
             vec![
                 (format!("{:<14}", info.id).into(), Role::TextStrong),
-                (format!("{:<8}", app.keymap.key(action)).into(), Role::FooterKey),
+                (format!("{:<10}", app.keymap.key(action)).into(), Role::FooterKey),
                 (info.description.into(), Role::TextDim),
             ]
         })

@@ -31,6 +31,10 @@ const EVENT_LINES: usize = 20;
 /// The pane of the overview: the latest lines.
 pub(super) fn draw_pane(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let inside = pane::open(app, canvas, area, ListId::Logs, "Logs", None::<&Sourced<()>>);
+    if !app.logs.any {
+        pane::empty(app, canvas, inside, ListId::Logs, None::<&Sourced<()>>);
+        return;
+    }
     draw_lines(canvas, inside, &app.logs.pane);
 }
 
@@ -64,6 +68,9 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         .state(&app.logs.screen)
         .render(inside, canvas.buffer);
     let inside = canvas.pane(lines, &[(title.as_str().into(), Role::PaneTitle)], focus);
+    if !app.logs.any {
+        pane::empty(app, canvas, inside, ListId::Logs, None::<&Sourced<()>>);
+    }
     draw_lines(canvas, inside, &app.logs.screen);
     let key = |action| app.keymap.key(action);
     let hint: [Piece<'_>; 1] = [(

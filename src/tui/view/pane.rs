@@ -86,6 +86,7 @@ pub(super) fn empty<T>(
             "No blueprints loaded.".to_owned(),
             "Put JSON files into blueprints/; they are read at once.".to_owned(),
         ),
+        (_, ListId::Logs) => ("No log lines yet.".to_owned(), String::new()),
         _ => (format!("No {}.", list.noun()), String::new()),
     };
     let width = usize::from(area.width.saturating_sub(2));

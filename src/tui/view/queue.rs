@@ -47,20 +47,21 @@ pub(super) fn draw_gauge(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         (text::short(view.depth).into(), if stale { plain } else { Role::TextStrong }),
         (" waiting".into(), plain),
     ];
-    if view.oldest.is_some() {
-        first.push(("  oldest ".into(), Role::TextDim));
-        first.push((words::ago(app.now(), view.oldest), plain));
-    }
     if view.poison > 0 {
-        first.push((format!("  ✗ {} poison", text::short(view.poison)).into(), Role::QueuePoison));
+        let poison = format!("  ✗ {} poison", text::short(view.poison));
+        first.push((poison.into(), Role::QueuePoison));
     }
-    let rate = |rate: Option<f64>| rate.map_or("–".to_owned(), |rate| format!("{rate:.1}/s"));
-    let second: [Piece<'_>; 4] = [
-        ("in ".into(), Role::TextDim),
-        (rate(view.arrivals).into(), plain),
-        ("  done ".into(), Role::TextDim),
-        (rate(view.completions).into(), plain),
-    ];
+    let rate = |rate: Option<f64>| rate.map_or("–".to_owned(), |rate| format!("{rate:.1}"));
+    let mut second: Vec<Piece<'_>> = Vec::new();
+    if view.oldest.is_some() {
+        second.push(("oldest ".into(), Role::TextDim));
+        second.push((words::ago(app.now(), view.oldest), plain));
+        second.push(("  ".into(), plain));
+    }
+    second.push(("in ".into(), Role::TextDim));
+    second.push((rate(view.arrivals).into(), plain));
+    second.push(("  done ".into(), Role::TextDim));
+    second.push((format!("{}/s", rate(view.completions)).into(), plain));
     canvas.pieces(inside, &first);
     let rest = below(inside, 1);
     canvas.pieces(rest, &second);

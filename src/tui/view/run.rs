@@ -172,10 +172,10 @@ fn describe_node(
         first.push_str(&took);
     }
     if node.attempts > 0 {
-        first.push_str(&format!(", {} tried", text::count(node.attempts as usize, "time")));
+        first = format!("{first}, {}", text::count(node.attempts as usize, "attempt"));
     }
     if node.iteration > 1 {
-        first.push_str(&format!(", iteration {}", node.iteration));
+        first = format!("{first}, iteration {}", node.iteration);
     }
     lines.push((first.into(), role));
     if let Some(error) = &node.error {

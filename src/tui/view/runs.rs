@@ -24,13 +24,13 @@ use crate::{
 
 const COLUMNS: [Column; 8] = [
     fixed("status", 11, 0),
-    flexible("run", 12, 3, 0),
+    flexible("run", 16, 3, 0),
     flexible("blueprint", 9, 2, 2),
     number("nodes", 7, 1),
     fixed("progress", 12, 6),
     number("age", 5, 4),
     number("touched", 7, 5),
-    flexible("note", 14, 5, 3),
+    flexible("note", 22, 5, 3),
 ];
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {

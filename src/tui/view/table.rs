@@ -61,6 +61,9 @@ pub(super) struct Table<'a> {
 /// The cells in front of each row: the marker of the selection, and that of a marked row.
 const MARKERS: u16 = 2;
 
+/// The cells that stay free at the right edge.
+const MARGIN: u16 = 1;
+
 impl Table<'_> {
     /// Draws it. `row` gives the key and the cells of a row.
     pub(super) fn draw<'r>(
@@ -69,7 +72,7 @@ impl Table<'_> {
         area: Rect,
         row: impl Fn(usize) -> Option<(Cow<'r, str>, Vec<Cell<'r>>)>,
     ) {
-        let places = layout(self.columns, area.width.saturating_sub(MARKERS));
+        let places = layout(self.columns, area.width.saturating_sub(MARKERS + MARGIN));
         // The head gives way where there is room for hardly any row.
         let head = u16::from(area.height > 3);
         let dim = canvas.style(Role::TextDim);
