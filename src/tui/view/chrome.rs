@@ -65,6 +65,10 @@ fn draw_header(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     pieces.push((" ".into(), Role::Header));
     pieces.push((text::fit_end(&snapshot.cluster, name_room).into(), Role::TextStrong));
     pieces.push(("  ".into(), Role::Header));
+    for badge in badges(app) {
+        pieces.push((badge, Role::WorkerPaused));
+        pieces.push(("  ".into(), Role::Header));
+    }
     match app.worker {
         None => pieces.push(("◌ watch only".into(), Role::TextDim)),
         Some(worker) => {
@@ -78,10 +82,6 @@ fn draw_header(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     }
     if let Some(rate) = snapshot.queue.data.completions {
         pieces.push((format!("  {rate:.1} nodes/s").into(), Role::Header));
-    }
-    for badge in badges(app) {
-        pieces.push(("  ".into(), Role::Header));
-        pieces.push((badge, Role::WorkerPaused));
     }
     canvas.pieces(left, &pieces);
     if roomy {
@@ -99,7 +99,7 @@ fn badges(app: &App) -> Vec<Cow<'static, str>> {
     if app.leaving {
         let left = app.worker.map_or(0, |worker| worker.in_flight);
         let key = app.keymap.key(Action::Quit);
-        badges.push(format!("LEAVING: {left} still run, {key}: at once").into());
+        badges.push(format!("LEAVING: {left} left, {key}: at once").into());
     }
     if app.frozen.is_some() {
         badges.push("FROZEN".into());

@@ -154,8 +154,8 @@ fn layout(columns: &[Column], width: u16) -> Vec<Option<(u16, u16)>> {
             None => break,
         }
     }
-    let left = u32::from(width).saturating_sub(needed(&kept));
-    let shares: u32 =
+    let mut left = u32::from(width).saturating_sub(needed(&kept));
+    let mut shares: u32 =
         columns.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(c, _)| u32::from(c.share)).sum();
     let mut x = 0;
     columns
@@ -165,7 +165,10 @@ fn layout(columns: &[Column], width: u16) -> Vec<Option<(u16, u16)>> {
             if !kept || x >= width {
                 return None;
             }
+            // Of what is left by now, so that the last one gets what rounding left over.
             let extra = (left * u32::from(column.share)).checked_div(shares).unwrap_or(0);
+            left -= extra;
+            shares -= u32::from(column.share);
             let extra = u16::try_from(extra).unwrap_or(u16::MAX);
             let wide = column.least.saturating_add(extra).min(width - x);
             let place = (x, wide);
