@@ -3,11 +3,15 @@
 
 mod coordination;
 mod detail;
+#[cfg(test)]
+pub(crate) mod fake;
 mod queue;
 mod runs;
 mod snapshot;
 mod source;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};

@@ -296,30 +296,24 @@ impl App {
         if self.access == Access::ReadOnly && action.changes() {
             return false;
         }
-        let about_run = matches!(
-            self.focus,
-            ListId::Runs
-                | ListId::Nodes
-                | ListId::Inspector
-                | ListId::Locks
-                | ListId::Jobs
-                | ListId::Letters
-        );
+        let about_run = self.run_of_row(self.focus).is_some();
         match action {
             Action::Requeue | Action::Cancel => about_run,
             Action::Answer => {
-                matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
+                about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
             }
             Action::Reconcile => {
-                matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
-                    || self.shown().runs.data.counts().stalled > 0
+                self.screen == Screen::Run || self.shown().runs.data.counts().stalled > 0
             }
             Action::Replay | Action::Purge => {
                 self.focus == ListId::Letters
                     || (self.focus == ListId::Jobs && self.shown().queue.data.poison > 0)
             }
             Action::Pause | Action::Drain => self.worker.is_some(),
-            Action::Filter => self.focus.can_filter(),
+            Action::Filter => {
+                let narrowed = !self.filter(self.focus).is_empty();
+                self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
+            }
             Action::Sort => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.screen.lists().len() > 1,
             _ => true,

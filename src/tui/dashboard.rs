@@ -317,3 +317,7 @@ impl Signals {
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+#[path = "dashboard_tests.rs"]
+mod tests;

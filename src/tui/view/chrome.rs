@@ -30,10 +30,13 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
         draw_tabs(app, canvas, take_top(&mut body));
     }
     if area.height >= 10
-        && let Some(alert) = alert(app)
+        && let Some((what, next)) = alert(app)
     {
         let line = take_top(&mut body);
-        canvas.text(line.x, line.y, line.width, &alert, canvas.style(Role::SourceStale));
+        let style = canvas.style(Role::SourceStale);
+        let wide = u16::try_from(next.len()).unwrap_or(u16::MAX).min(line.width / 2);
+        canvas.text(line.x, line.y, line.width - wide, &what, style);
+        canvas.right(line, &next, style);
     }
     if area.height >= 4 {
         body.height -= 1;
@@ -81,7 +84,11 @@ fn draw_header(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
         }
     }
     if let Some(rate) = snapshot.queue.data.completions {
-        pieces.push((format!("  {rate:.1} nodes/s").into(), Role::Header));
+        let rate = format!("  {rate:.1} nodes/s");
+        let used: usize = pieces.iter().map(|(text, _)| text::width(text)).sum();
+        if used + text::width(&rate) <= usize::from(left.width) {
+            pieces.push((rate.into(), Role::Header));
+        }
     }
     canvas.pieces(left, &pieces);
     if roomy {
@@ -139,34 +146,31 @@ fn health(app: &App, snapshot: &Snapshot) -> Vec<Piece<'static>> {
     pieces
 }
 
-/// What is wrong with a source, when one fails.
-fn alert(app: &App) -> Option<String> {
+/// What is wrong with a source, when one fails, and when it is asked again.
+fn alert(app: &App) -> Option<(String, String)> {
     let snapshot = app.shown();
     let sources = [
-        ("queue", &snapshot.queue.state, snapshot.queue.updated_at),
-        ("runs", &snapshot.runs.state, snapshot.runs.updated_at),
-        ("locks", &snapshot.locks.state, snapshot.locks.updated_at),
-        ("workers", &snapshot.workers.state, snapshot.workers.updated_at),
-        ("run", &snapshot.detail.state, snapshot.detail.updated_at),
+        ("queue", &snapshot.queue.state),
+        ("runs", &snapshot.runs.state),
+        ("locks", &snapshot.locks.state),
+        ("workers", &snapshot.workers.state),
+        ("run", &snapshot.detail.state),
     ];
     let stale: Vec<_> = sources
         .into_iter()
-        .filter_map(|(name, state, updated)| match state {
-            SourceState::Stale { error, next_try } => Some((name, error, *next_try, updated)),
+        .filter_map(|(name, state)| match state {
+            SourceState::Stale { error, next_try } => Some((name, error, *next_try)),
             _ => None,
         })
         .collect();
-    let (name, error, next_try, updated) = stale.first()?;
-    let now = app.now();
-    let next = text::whole_age(now.until(*next_try));
-    let age = updated.map_or("no data yet".to_owned(), |at| {
-        format!("shown as of {} ago", text::whole_age(now.since(at)))
-    });
+    let (name, error, next_try) = stale.first()?;
+    let error = error.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(error);
+    let next = text::whole_age(app.now().until(*next_try));
     let more = match stale.len() {
         1 => String::new(),
-        count => format!("; {} more", count - 1),
+        count => format!(" +{} more", count - 1),
     };
-    Some(format!(" ✗ {name}: {age}, next try in {next}{more}: {error}"))
+    Some((format!(" ✗ {name}: {error}"), format!(" next try in {next}{more} ")))
 }
 
 fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {

@@ -23,7 +23,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let source = &snapshot.locks;
     let count = app.rows.count(ListId::Locks);
     let more = if source.data.more { "+" } else { "" };
-    let title = format!("Locks  {count}{more} held");
+    let title = if source.updated_at.is_none() {
+        "Locks".to_owned()
+    } else {
+        format!("Locks  {count}{more} held")
+    };
     let inside = pane::open(app, canvas, area, ListId::Locks, &title, Some(source));
     if count == 0 {
         pane::empty(app, canvas, inside, ListId::Locks, Some(source));

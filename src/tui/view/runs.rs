@@ -40,10 +40,14 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         RunOrder::Attention => String::new(),
         order => format!(" by {}", order.name()),
     };
-    let title = format!(
-        "Runs{order}  {} running  {} awaiting  {} failed  {} done",
-        counts.running, counts.awaiting, counts.failed, counts.completed
-    );
+    let title = if source.updated_at.is_none() {
+        "Runs".to_owned()
+    } else {
+        format!(
+            "Runs{order}  {} running  {} awaiting  {} failed  {} done",
+            counts.running, counts.awaiting, counts.failed, counts.completed
+        )
+    };
     let inside = pane::open(app, canvas, area, ListId::Runs, &title, Some(source));
     if app.rows.runs.is_empty() {
         pane::empty(app, canvas, inside, ListId::Runs, Some(source));

@@ -25,7 +25,11 @@ const COLUMNS: [Column; 8] = [
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let source = &app.shown().workers;
     let count = app.rows.count(ListId::Workers);
-    let title = format!("Workers  {count} alive");
+    let title = if source.updated_at.is_none() {
+        "Workers".to_owned()
+    } else {
+        format!("Workers  {count} alive")
+    };
     let inside = pane::open(app, canvas, area, ListId::Workers, &title, Some(source));
     if count == 0 {
         pane::empty(app, canvas, inside, ListId::Workers, Some(source));
