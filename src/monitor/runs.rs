@@ -250,6 +250,8 @@ impl Source for RunsSource {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
     use super::*;
 
     fn item(run: &str, status: RunStatus, started: i64, touched: i64) -> StatusItem {
@@ -287,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_running_run_that_nobody_touched_is_stalled_until_somebody_does() {
-        let after = Duration::from_secs(300);
+        let after = Duration::from_mins(5);
         let mut view = RunsView::default();
         view.put(row(item("quiet", RunStatus::Running, 0, 0)));
         view.put(row(item("waiting", RunStatus::Awaiting, 0, 0)));

@@ -38,7 +38,7 @@ struct Memory {
     terminal: Terminal<TestBackend>,
     shown: watch::Sender<String>,
     frames: Arc<AtomicUsize>,
-    copied: watch::Sender<Vec<String>>,
+    clipboard: watch::Sender<Vec<String>>,
 }
 
 impl Surface for Memory {
@@ -54,7 +54,7 @@ impl Surface for Memory {
         Ok(())
     }
     fn copy(&mut self, text: &str) -> io::Result<()> {
-        self.copied.send_modify(|copied| copied.push(text.to_owned()));
+        self.clipboard.send_modify(|copied| copied.push(text.to_owned()));
         Ok(())
     }
     fn release(&mut self) -> io::Result<()> {
@@ -114,7 +114,7 @@ fn worker(in_flight: u32) -> WorkerStatus {
 fn rig() -> Rig {
     let (events, stream) = unbounded();
     let (shown, seen) = watch::channel(String::new());
-    let (copied, copies) = watch::channel(Vec::new());
+    let (clipboard, copies) = watch::channel(Vec::new());
     let (status, worker_status) = watch::channel(worker(0));
     let (catalog_sender, catalog) = watch::channel(Arc::from([]));
     let frames = Arc::new(AtomicUsize::new(0));
@@ -125,7 +125,7 @@ fn rig() -> Rig {
         terminal: Terminal::new(TestBackend::new(80, 24)).unwrap(),
         shown,
         frames: frames.clone(),
-        copied,
+        clipboard,
     };
     let deps = DashboardDeps {
         monitor: Monitor::spawn(fake.cluster(), MonitorConfig::default(), Arc::new(|_| None)),

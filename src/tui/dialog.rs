@@ -177,6 +177,8 @@ impl JsonInput {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
     use super::*;
 
     #[test]

@@ -85,6 +85,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
     use serde_json::json;
 
     use super::*;

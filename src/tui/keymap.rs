@@ -180,6 +180,8 @@ pub fn key_table_markdown() -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
     use super::*;
 
     fn overrides(pairs: &[(&str, &str)]) -> Result<Keymap, KeymapError> {

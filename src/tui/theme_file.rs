@@ -165,6 +165,8 @@ fn colour(name: &str, palette: &HashMap<String, Color>) -> Option<Color> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
     use super::*;
 
     fn problem(text: &str) -> String {

@@ -242,7 +242,7 @@ pub(crate) fn detail(run: &str) -> RunDetail {
         blueprint_hash: String::new(),
         rev: 9,
         status: RunStatus::Running,
-        closed: Default::default(),
+        closed: flowcraft_tui::engine::Closing::Open,
         parent: None,
         started_at: ago(65),
         finished_at: None,

@@ -5,7 +5,7 @@ use crossterm::event::{
 };
 use flowcraft_tui::{
     engine::{RunStatus, Timestamp},
-    monitor::{RunRow, Snapshot, SourceState},
+    monitor::{LocksView, QueueView, RunRow, Snapshot, SourceState, WorkersView},
     tui::{Access, Command, Message, Operation, OperatorError, Outcome, Preview},
 };
 use proptest::prelude::*;
@@ -89,10 +89,10 @@ prop_compose! {
         if stale[2] { snapshot.locks.state = away(); }
         if stale[3] { snapshot.workers.state = SourceState::Loading; }
         if stale[4] { snapshot.detail.state = away(); snapshot.detail.updated_at = None; }
-        if cut[0] { snapshot.locks = live(Default::default()); }
-        if cut[1] { snapshot.workers = live(Default::default()); }
+        if cut[0] { snapshot.locks = live(LocksView::default()); }
+        if cut[1] { snapshot.workers = live(WorkersView::default()); }
         if cut[2] { snapshot.detail = live(None); }
-        if cut[3] { snapshot.queue = live(Default::default()); }
+        if cut[3] { snapshot.queue = live(QueueView::default()); }
         snapshot
     }
 }

@@ -2,11 +2,11 @@
 
 use flowcraft_tui::{
     engine::Timestamp,
-    monitor::{Snapshot, SourceState},
+    monitor::{LocksView, QueueView, RunsView, Snapshot, SourceState, WorkersView},
     tui::{Access, Headless, Message, Operation, OperatorError, Outcome, Preview},
 };
 
-use crate::fixture::{NOW, ago, catalog, dashboard, dashboard_of, snapshot};
+use crate::fixture::{NOW, ago, catalog, dashboard, dashboard_of, live, snapshot};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
@@ -178,10 +178,10 @@ fn before_anything_is_known() {
 #[test]
 fn an_empty_cluster_says_what_to_do() {
     let mut empty = Snapshot::empty("demo.db");
-    empty.queue = crate::fixture::live(Default::default());
-    empty.runs = crate::fixture::live(Default::default());
-    empty.locks = crate::fixture::live(Default::default());
-    empty.workers = crate::fixture::live(Default::default());
+    empty.queue = live(QueueView::default());
+    empty.runs = live(RunsView::default());
+    empty.locks = live(LocksView::default());
+    empty.workers = live(WorkersView::default());
     let mut dashboard = Headless::new(empty.into(), NOW, (80, 24), Access::Full);
     insta::assert_snapshot!("empty_80x24", dashboard.text());
     for (key, hint) in [
