@@ -1,6 +1,6 @@
 //! The loop: hear everything that happened, then draw once if anything changed.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use crossterm::event::{Event, EventStream};
 use futures::{FutureExt, Stream, StreamExt};
@@ -15,7 +15,7 @@ use super::{
     log::new_lines,
     message::{CatalogEntry, Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Preview},
-    terminal::{Screen, Surface},
+    terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
     view::view,
@@ -28,6 +28,9 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How long a plan may take, and how long carrying it out may.
 const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 const APPLY_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long a stop may take to happen.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How many events are taken in between two frames at most: a flood must not keep the screen from
 /// being drawn.
@@ -60,14 +63,17 @@ pub struct DashboardDeps {
 /// Shows the dashboard until the operator leaves or the terminal is gone. Takes the terminal and
 /// gives it back, whatever happens. The worker is the caller's business: see [`ExitReason`].
 pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
+    // Before the terminal is taken: from then on no signal may end the process as it stands.
+    let signals = Signals::new()?;
     let mut screen = Screen::take_over()?;
-    drive(&mut screen, EventStream::new(), new_lines(), deps).await
+    on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await
 }
 
 /// Runs the dashboard on any surface and any stream of events.
 async fn drive(
     surface: &mut impl Surface,
     events: impl Stream<Item = io::Result<Event>> + Unpin,
+    signals: Signals,
     log_lines: Arc<Notify>,
     deps: DashboardDeps,
 ) -> io::Result<ExitReason> {
@@ -96,7 +102,7 @@ async fn drive(
         log_lines,
         clock,
         tick: tokio::time::interval(Duration::from_secs(1)),
-        signals: Signals::new()?,
+        signals,
     };
     ears.tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     for message in ears.first() {
@@ -114,12 +120,17 @@ async fn drive(
             match next {
                 Heard::Message(message) => {
                     for command in update(&mut app, message) {
-                        if let Some(reason) = hands.carry_out(surface, command)? {
-                            return Ok(reason);
+                        match hands.carry_out(surface, command)? {
+                            Next::GoOn => {}
+                            Next::Suspend => ears.signals.suspend(surface).await?,
+                            Next::End(reason) => return Ok(reason),
                         }
                     }
                 }
-                Heard::Stop => suspend(surface)?,
+                Heard::Stop => {
+                    ears.signals.suspend(surface).await?;
+                    app.dirty = true;
+                }
                 Heard::End(reason) => return Ok(reason),
             }
             heard = ears.listen(None).now_or_never().flatten();
@@ -210,6 +221,13 @@ async fn changed(worker: Option<&mut watch::Receiver<WorkerStatus>>) -> Option<W
     Some(*worker.borrow_and_update())
 }
 
+/// What follows a command.
+enum Next {
+    GoOn,
+    Suspend,
+    End(ExitReason),
+}
+
 /// What carries commands out.
 struct Hands {
     monitor: MonitorHandle,
@@ -218,13 +236,8 @@ struct Hands {
 }
 
 impl Hands {
-    /// Carries a command out; what takes time does so in the background. Gives the reason if the
-    /// dashboard is to end.
-    fn carry_out(
-        &self,
-        surface: &mut impl Surface,
-        command: Command,
-    ) -> io::Result<Option<ExitReason>> {
+    /// Carries a command out; what takes time does so in the background.
+    fn carry_out(&self, surface: &mut impl Surface, command: Command) -> io::Result<Next> {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
             Command::Apply { operation, preview } => self.apply(operation, preview),
@@ -232,17 +245,16 @@ impl Hands {
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
             Command::Redraw => surface.redraw()?,
-            Command::Suspend => suspend(surface)?,
-            Command::Exit(reason) => return Ok(Some(reason)),
+            Command::Suspend => return Ok(Next::Suspend),
+            Command::Exit(reason) => return Ok(Next::End(reason)),
         }
-        Ok(None)
+        Ok(Next::GoOn)
     }
 
     fn preview(&self, ticket: u64, operation: Operation) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(PREVIEW_LIMIT, operator.preview(&operation)).await;
-            let result = answer.unwrap_or_else(|_| Err(too_slow(PREVIEW_LIMIT)));
+            let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
             // Without a receiver the dashboard has ended.
             let _ = results.send(Message::Previewed { ticket, result }).await;
         });
@@ -251,27 +263,28 @@ impl Hands {
     fn apply(&self, operation: Operation, preview: Preview) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
         tokio::spawn(async move {
-            let answer =
-                tokio::time::timeout(APPLY_LIMIT, operator.apply(&operation, &preview)).await;
-            let result = answer.unwrap_or_else(|_| Err(too_slow(APPLY_LIMIT)));
+            let result = bounded(APPLY_LIMIT, operator.apply(&operation, &preview)).await;
             let _ = results.send(Message::Applied { operation, result }).await;
         });
     }
 }
 
-fn too_slow(limit: Duration) -> OperatorError {
-    OperatorError::Failed(format!(
-        "no answer within {}; it may have happened, look before you try again",
-        humantime::format_duration(limit)
-    ))
-}
-
-/// Gives the terminal back, stops this process until the shell lets it go on, takes it again.
-fn suspend(surface: &mut impl Surface) -> io::Result<()> {
-    surface.release()?;
-    #[cfg(unix)]
-    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
-    surface.take()
+/// Waits for an operator's answer, but not for ever, and takes a panic for a failure.
+async fn bounded<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, OperatorError>>,
+) -> Result<T, OperatorError> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(OperatorError::Failed(
+            "a defect in this program: it panicked, the log says where".to_owned(),
+        )),
+        Err(_) => Err(OperatorError::Failed(format!(
+            "no answer within {}; it may have happened, look before you try again",
+            humantime::format_duration(limit)
+        ))),
+    }
 }
 
 /// The signals that concern a dashboard.
@@ -280,18 +293,34 @@ struct Signals {
     hang_up: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
+    go_on: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
+        use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
-        let stop = rustix::process::Signal::TSTP.as_raw();
+        let other = |which: Signal| signal(SignalKind::from_raw(which.as_raw()));
         Ok(Self {
             hang_up: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
-            stop: signal(SignalKind::from_raw(stop))?,
+            stop: other(Signal::TSTP)?,
+            go_on: other(Signal::CONT)?,
         })
+    }
+
+    /// Gives the terminal back, stops this process until the shell lets it go on, takes it again.
+    async fn suspend(&mut self, surface: &mut impl Surface) -> io::Result<()> {
+        use rustix::process::{Signal, getpid, kill_process};
+        surface.release()?;
+        // One from before is none of this stop's.
+        let _ = self.go_on.recv().now_or_never();
+        kill_process(getpid(), Signal::STOP)?;
+        // Another thread may take the stop, and this one run on for a moment: it must not take the
+        // terminal before it was let go on. The limit only counts while the process runs.
+        let _ = tokio::time::timeout(STOP_LIMIT, self.go_on.recv()).await;
+        surface.take()
     }
 
     async fn next(&mut self) -> Heard {
@@ -315,6 +344,10 @@ impl Signals {
 
     async fn next(&mut self) -> Heard {
         std::future::pending().await
+    }
+
+    async fn suspend(&mut self, _: &mut impl Surface) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -26,7 +26,7 @@ use super::{
         terminal::Surface,
         theme::{Colours, Theme},
     },
-    DashboardDeps, drive,
+    DashboardDeps, Signals, drive,
 };
 use crate::{
     cluster::{SystemClock, WorkerMode},
@@ -140,7 +140,10 @@ fn rig() -> Rig {
         access: Access::Full,
     };
     let lines = log_lines.clone();
-    let dashboard = tokio::spawn(async move { drive(&mut surface, stream, lines, deps).await });
+    let dashboard =
+        tokio::spawn(
+            async move { drive(&mut surface, stream, Signals::new()?, lines, deps).await },
+        );
     Rig {
         events,
         shown: seen,

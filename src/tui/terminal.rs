@@ -1,6 +1,7 @@
 //! The terminal itself: taken over, given back, drawn on.
 
 use std::{
+    cell::Cell,
     io::{self, Stdout, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -15,7 +16,7 @@ use crossterm::{
         disable_raw_mode, enable_raw_mode,
     },
 };
-use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use ratatui::{Frame, Terminal, backend::CrosstermBackend, layout::Rect};
 
 /// Whether the terminal is taken: it must be given back exactly then, whoever does it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -68,7 +69,9 @@ impl Surface for Screen {
     }
 
     fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // Not `clear`: that asks the terminal where its cursor is, and waits for the answer.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     fn copy(&mut self, text: &str) -> io::Result<()> {
@@ -84,7 +87,7 @@ impl Surface for Screen {
 
     fn take(&mut self) -> io::Result<()> {
         enter()?;
-        self.terminal.clear()
+        self.redraw()
     }
 }
 
@@ -129,24 +132,45 @@ fn restore() {
     let _ = out.flush();
 }
 
-/// Has a panic give the terminal back before its report is printed. To be called once, after the
-/// hook that prints the report was installed, and before [`super::run_dashboard`].
+thread_local! {
+    /// Whether this thread is running the dashboard's own code at the moment.
+    static ON_STAGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the dashboard so that its own panics can be told from those of other tasks.
+pub(super) async fn on_stage<F: Future>(dashboard: F) -> F::Output {
+    /// Leaves the stage, also when what is polled panics.
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            ON_STAGE.set(false);
+        }
+    }
+    let mut dashboard = std::pin::pin!(dashboard);
+    std::future::poll_fn(|context| {
+        ON_STAGE.set(true);
+        let _leave = Leave;
+        dashboard.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Has a panic of the dashboard give the terminal back before its report is printed. A panic of
+/// another task while the dashboard is shown (a node's code, say) becomes a log line: the dashboard
+/// goes on. To be called once, after the hook that prints reports was installed, and before
+/// [`super::run_dashboard`].
 pub fn restore_terminal_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if TAKEN.load(Ordering::SeqCst) && !ON_STAGE.get() {
+            tracing::error!("{info}");
+            return;
+        }
         restore();
         report(info);
     }));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_copied_cannot_break_out_of_its_sequence() {
-        let sequence = osc52("run\u{7}\u{1b}]0;title");
-        assert_eq!(sequence.matches('\u{7}').count(), 1);
-        assert!(sequence.starts_with("\u{1b}]52;c;") && sequence.ends_with('\u{7}'));
-    }
-}
+#[cfg(all(test, unix))]
+#[path = "terminal_tests.rs"]
+mod tests;
