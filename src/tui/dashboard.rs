@@ -66,7 +66,11 @@ pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
     // Before the terminal is taken: from then on no signal may end the process as it stands.
     let signals = Signals::new()?;
     let mut screen = Screen::take_over()?;
-    on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await
+    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await;
+    match ended {
+        Err(error) if is_lost(&error) => Ok(ExitReason::TerminalLost),
+        ended => ended,
+    }
 }
 
 /// Runs the dashboard on any surface and any stream of events.
@@ -147,6 +151,13 @@ fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<()> {
     surface.draw(&mut |frame| hits = view(app, frame))?;
     app.drawn(hits);
     Ok(())
+}
+
+/// Whether an error of the terminal means that there is none any more.
+fn is_lost(error: &io::Error) -> bool {
+    /// `EIO`: what a write to a terminal that was closed gives.
+    const IO_ERROR: i32 = 5;
+    error.kind() == io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(IO_ERROR)
 }
 
 /// Something that was heard.

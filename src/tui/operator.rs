@@ -155,6 +155,7 @@ pub trait Operator: Send + Sync {
     async fn preview(&self, operation: &Operation) -> Result<Preview, OperatorError>;
 
     /// Carries out an operation as its preview said, under the versions the preview was made from.
+    /// [`Operation::DrainWorker`] may come with an empty preview: when the operator leaves.
     async fn apply(
         &self,
         operation: &Operation,

@@ -1,5 +1,7 @@
 //! Themes: a style for each role, from a TOML file.
 
+use std::path::Path;
+
 use ratatui::style::{Color, Modifier, Style};
 
 use super::theme_file;
@@ -145,9 +147,37 @@ impl Theme {
         parsed.filter_map(Result::ok).collect()
     }
 
+    /// The themes that come with the program and those in a folder (`*.toml`, the file's name is the
+    /// theme's); one of the same name takes the place of ours. A folder that is not there is empty.
+    pub fn with_folder(folder: &Path) -> Result<Vec<Self>, ThemeError> {
+        let mut themes = Self::built_in();
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .collect();
+        files.sort();
+        for path in files {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(&path).map_err(|error| ThemeError {
+                file: file.clone(),
+                line: 1,
+                problem: format!("can't be read: {error}"),
+            })?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let theme = Self::parse(&name, &file, &text)?;
+            match themes.iter_mut().find(|known| known.name == theme.name) {
+                Some(known) => *known = theme,
+                None => themes.push(theme),
+            }
+        }
+        Ok(themes)
+    }
+
     /// A theme from a file's text. Roles that the file leaves out look as in `default`.
     pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, ThemeError> {
-        let base = if name == "default" {
+        let base = if text == BUILT_IN[0].1 {
             vec![Style::new(); Role::ALL.len()]
         } else {
             Self::parse("default", "default", BUILT_IN[0].1)?.styles
@@ -230,6 +260,25 @@ mod tests {
             Theme::parse(name, name, text).unwrap();
         }
         assert_eq!(Theme::built_in().len(), BUILT_IN.len());
+    }
+
+    #[test]
+    fn a_folder_adds_and_replaces_themes_and_names_the_bad_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("nord.toml"), "run.stalled = \"blue\"\n").unwrap();
+        std::fs::write(folder.path().join("mine.toml"), "run.stalled = \"green\"\n").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "not a theme").unwrap();
+        let themes = Theme::with_folder(folder.path()).unwrap();
+        let style = |name: &str| {
+            let theme = themes.iter().find(|theme| theme.name == name).unwrap();
+            theme.style(Role::RunStalled).fg
+        };
+        assert_eq!(themes.len(), BUILT_IN.len() + 1);
+        assert_eq!((style("nord"), style("mine")), (Some(Color::Blue), Some(Color::Green)));
+        std::fs::write(folder.path().join("bad.toml"), "\nrun.stalled = 1\n").unwrap();
+        let error = Theme::with_folder(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("bad.toml:2:"), "{error}");
+        assert_eq!(Theme::with_folder(&folder.path().join("gone")).unwrap().len(), BUILT_IN.len());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::{
         },
         message::Command,
         operator::Operation,
+        text::clean,
     },
     act,
     dialogs::paste_line,
@@ -45,8 +46,12 @@ pub(super) fn paste(app: &mut App, pasted: &str) {
 }
 
 fn edit(input: &mut JsonInput, key: KeyEvent) {
-    if matches!(key.code, KeyCode::Char(_)) && input.text().len() >= INPUT_LIMIT {
-        return;
+    if let KeyCode::Char(c) = key.code {
+        // What the screen can't show as it is has no place in the text either.
+        let harmless = clean(c.encode_utf8(&mut [0; 4])).chars().eq([c]);
+        if !harmless || input.text().len() >= INPUT_LIMIT {
+            return;
+        }
     }
     if input.area.input(key) {
         input.check();

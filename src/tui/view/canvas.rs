@@ -3,7 +3,7 @@
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
+    style::{Color, Modifier, Style},
     text::{Line, Span},
     widgets::{Block, BorderType, Widget},
 };
@@ -87,6 +87,15 @@ impl Canvas<'_> {
     /// Gives all of an area a style.
     pub(super) fn paint(&mut self, area: Rect, style: Style) {
         self.buffer.set_style(area.intersection(self.buffer.area), style);
+    }
+
+    /// Shows a line as the selected one: in one colour, since those of its cells were chosen for
+    /// another background, and with a marker for those who see no colours.
+    pub(super) fn select(&mut self, line: Rect) {
+        let style = self.style(Role::Selected);
+        let plain = Style::new().fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM);
+        self.paint(line, plain.patch(style));
+        self.text(line.x, line.y, 1, "▶", style);
     }
 
     /// Empties an area.

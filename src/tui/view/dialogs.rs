@@ -180,8 +180,7 @@ fn draw_picker(canvas: &mut Canvas<'_>, inside: Rect, picker: &Picker, rows: &[V
             Rect { x: line.x + 2.min(line.width), width: line.width.saturating_sub(2), ..line };
         canvas.pieces(text, row);
         if at == picker.index {
-            canvas.paint(line, canvas.style(Role::Selected));
-            canvas.text(line.x, y, 1, "▶", canvas.style(Role::Selected));
+            canvas.select(line);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ratatui::{layout::Rect, style::Style};
+use ratatui::layout::Rect;
 
 use super::{
     super::{list::ListState, rows::ListId, text, theme::Role},
@@ -109,14 +109,11 @@ impl Table<'_> {
     }
 
     fn draw_selection(&self, canvas: &mut Canvas<'_>, line: Rect) {
-        let (marker, role) = match self.focus {
-            Focus::Here => ("▶", Role::Selected),
-            Focus::Elsewhere => ("▷", Role::SelectedFaint),
-        };
-        let style = canvas.style(role);
-        // The colours of the cells stay where the theme's selection has none of its own.
-        canvas.paint(line, Style { fg: None, ..style });
-        canvas.text(line.x, line.y, 1, marker, style);
+        if self.focus == Focus::Elsewhere {
+            canvas.text(line.x, line.y, 1, "▷", canvas.style(Role::SelectedFaint));
+            return;
+        }
+        canvas.select(line);
     }
 
     /// Says how far down one is, in the frame's lower edge, when not everything is in view.
