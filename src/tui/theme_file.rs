@@ -141,6 +141,10 @@ fn colour(name: &str, palette: &HashMap<String, Color>) -> Option<Color> {
         let [_, r, g, b] = value.to_be_bytes();
         return Some(Color::Rgb(r, g, b));
     }
+    // A palette may give the terminal's names other colours.
+    if let Some(colour) = palette.get(name) {
+        return Some(*colour);
+    }
     Some(match name {
         "default" => Color::Reset,
         "black" => Color::Black,
@@ -159,7 +163,7 @@ fn colour(name: &str, palette: &HashMap<String, Color>) -> Option<Color> {
         "bright-magenta" => Color::LightMagenta,
         "bright-cyan" => Color::LightCyan,
         "bright-white" => Color::White,
-        other => return palette.get(other).copied(),
+        _ => return None,
     })
 }
 
@@ -179,6 +183,13 @@ mod tests {
         let expected = Style::new().fg(Color::Rgb(255, 0, 128)).bg(Color::Black);
         let expected = expected.add_modifier(Modifier::BOLD);
         assert_eq!(read("my.toml", text).unwrap(), [(Role::RunStalled, expected)]);
+    }
+
+    #[test]
+    fn a_palette_comes_before_the_terminals_names() {
+        let text = "[palette]\nred = \"#ff0080\"\n[run]\nfailed = \"red\"\n";
+        let expected = Style::new().fg(Color::Rgb(255, 0, 128));
+        assert_eq!(read("my.toml", text).unwrap(), [(Role::RunFailed, expected)]);
     }
 
     #[test]

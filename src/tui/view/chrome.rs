@@ -227,7 +227,6 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
 }
 
 fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
-    canvas.paint(line, canvas.style(Role::Footer));
     if let Some(Dialog::Filter { list, .. }) = &app.dialog {
         let used = canvas.pieces(
             line,
