@@ -161,16 +161,21 @@ impl StateStore for Fake {
         self.check(Service::State)?;
         let held = self.held.lock();
         let after = query.changed_after.map(|mark| mark.0);
-        let fitting = held.statuses.iter().filter(|(at, item)| {
-            after.is_none_or(|after| *at >= after)
-                && (query.statuses.is_empty()
-                    || item.status.is_some_and(|status| query.statuses.contains(&status)))
-        });
-        let items = fitting.take(query.limit).map(|(at, item)| VersionedStatus {
+        let fitting: Vec<_> = held
+            .statuses
+            .iter()
+            .filter(|(at, item)| {
+                after.is_none_or(|after| *at >= after)
+                    && (query.statuses.is_empty()
+                        || item.status.is_some_and(|status| query.statuses.contains(&status)))
+            })
+            .take(query.limit)
+            .collect();
+        let mark = fitting.iter().map(|(at, _)| *at).max().or(after).unwrap_or(0);
+        let items = fitting.into_iter().map(|(at, item)| VersionedStatus {
             item: item.clone(),
             version: Version(at.to_string()),
         });
-        let mark = held.statuses.iter().map(|(at, _)| *at).max().unwrap_or(0);
         Ok(StatusPage { items: items.collect(), mark: ChangeMark(mark) })
     }
     fn document_limit(&self) -> usize {

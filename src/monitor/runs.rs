@@ -206,11 +206,16 @@ impl RunsSource {
 
     async fn changes(&self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
         let mut items = Vec::new();
+        let mut limit = PAGE;
         for _ in 0..PAGES {
-            let query =
-                StatusQuery { changed_after: Some(mark), limit: PAGE, ..StatusQuery::default() };
+            let query = StatusQuery { changed_after: Some(mark), limit, ..StatusQuery::default() };
             let page = self.state.list_statuses(&query).await?;
-            let full = page.items.len() >= PAGE && page.mark > mark;
+            if page.items.len() >= limit && page.mark <= mark {
+                // More than a page was written at one place: only a larger page gets past it.
+                limit = limit.saturating_mul(4);
+                continue;
+            }
+            let full = page.items.len() >= limit;
             mark = mark.max(page.mark);
             items.extend(page.items.into_iter().map(|versioned| versioned.item));
             if !full {

@@ -159,6 +159,19 @@ async fn changes_arrive_without_the_rest_being_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn thousands_of_changes_at_one_place_are_all_seen() {
+    let fake = Arc::new(Fake::default());
+    fake.held.lock().statuses.push((5, item("first", RunStatus::Running)));
+    let mut handle = watch(&fake);
+    until(&mut handle, |it| it.runs.data.len() == 1).await;
+    let burst = (0..5_000).map(|at| (5, item(&format!("run-{at}"), RunStatus::Running)));
+    fake.held.lock().statuses.extend(burst);
+    fake.held.lock().statuses.push((6, item("last", RunStatus::Running)));
+    let snapshot = until(&mut handle, |it| it.runs.data.len() == 5_002).await;
+    assert!(snapshot.runs.data.get("last").is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_becomes_stalled_with_time_alone() {
     let fake = Arc::new(Fake::default());
     fake.held.lock().statuses.push((1, item("quiet", RunStatus::Running)));

@@ -27,6 +27,7 @@ pub enum Action {
     PageUp,
     PageDown,
     Mark,
+    MarkAll,
     Filter,
     Sort,
     Start,
@@ -131,7 +132,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 41] = [
+pub static ACTIONS: [ActionInfo; 42] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -199,6 +200,14 @@ pub static ACTIONS: [ActionInfo; 41] = [
         &["D"],
         "drain",
         "have this worker finish what it runs and take nothing new",
+    ),
+    looks(
+        A::MarkAll,
+        "mark-all",
+        &["*"],
+        Move,
+        "",
+        "mark every row that the filter leaves, or drop all marks",
     ),
     looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
     looks(

@@ -169,11 +169,12 @@ impl App {
             ListId::Nodes,
         ] {
             let mut state = std::mem::take(&mut self.lists[list as usize]);
-            let count = self.rows.count(list);
+            let (count, at) = (self.rows.count(list), state.index);
             state.sync(
                 count,
                 |row| self.key(list, row),
-                |key| (0..count).find(|row| self.has_key(list, *row, key)),
+                |key| // Mostly it has not moved.
+                    std::iter::once(at).chain(0..count).find(|row| self.has_key(list, *row, key)),
             );
             self.lists[list as usize] = state;
         }

@@ -1,6 +1,7 @@
 //! What an operator does, key by key, and what comes of it.
 
 use flowcraft_tui::{
+    blueprint::RunId,
     engine::{RunStatus, Timestamp},
     monitor::RunRow,
     tui::{
@@ -126,6 +127,23 @@ fn several_marked_runs_are_cancelled_at_once() {
     dashboard.press("tab enter");
     assert_eq!(applied(&mut dashboard), Some(operation.clone()));
     report(&mut dashboard, operation, "cancelled 2 runs");
+    shows_not(&mut dashboard, "marked");
+}
+
+#[test]
+fn everything_that_matches_the_filter_is_marked() {
+    let mut dashboard = dashboard(SIZE);
+    dashboard.press("2 /");
+    dashboard.type_text("status:await");
+    dashboard.press("enter *");
+    shows(&mut dashboard, "● 2 marked");
+    dashboard.press("x");
+    let (_, operation) = planned(&mut dashboard);
+    let Operation::Cancel(runs) = operation else { panic!("{operation:?}") };
+    let mut ids: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["approve-発注-42", "cool-down-7"]);
+    dashboard.press("esc *");
     shows_not(&mut dashboard, "marked");
 }
 

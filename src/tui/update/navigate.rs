@@ -1,5 +1,7 @@
 //! Moving about: screens, panes, rows.
 
+use std::collections::BTreeSet;
+
 use tui_logger::TuiWidgetEvent;
 
 use super::{
@@ -33,6 +35,7 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Open => return enter(app),
         Action::Back => return back(app),
         Action::Mark => mark(app),
+        Action::MarkAll => mark_all(app),
         Action::Sort => {
             app.order = app.order.next();
             app.relist();
@@ -169,6 +172,21 @@ fn mark(app: &mut App) {
         }
         step(app, Action::Down);
     }
+}
+
+/// Marks all rows that the filter leaves; with marks already, drops them.
+fn mark_all(app: &mut App) {
+    let list = app.focus;
+    if !matches!(list, ListId::Runs | ListId::Letters) {
+        app.notify(Tone::Bad, "only runs and dead letters can be marked");
+        return;
+    }
+    let all = if app.list(list).marked.is_empty() {
+        (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect()
+    } else {
+        BTreeSet::new()
+    };
+    app.lists[list as usize].marked = all;
 }
 
 fn copy(app: &mut App) -> Vec<Command> {
