@@ -291,8 +291,11 @@ fn child_run_id(run: &RunId, node: &NodeId, entry: &Entry) -> RunId {
     if id.chars().count() <= LONGEST {
         return RunId::from(id);
     }
-    let hash: String =
-        Sha256::digest(&id).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(&id).iter().take(16) {
+        // As above.
+        let _ = write!(hash, "{byte:02x}");
+    }
     let head: String = run.chars().take(120).collect();
     RunId::from(format!("{head}.{hash}"))
 }
