@@ -159,7 +159,9 @@ impl Draft<'_> {
     fn scatter(&mut self, definition: &Node) -> Result<(), Refusal> {
         let node = &definition.id;
         let input = self.resolve_input(node)?;
-        let items = match input.as_deref() {
+        // As in process, whatever counts as false stands for no items.
+        let input = input.as_deref().filter(|input| expression::is_true(Some(input)));
+        let items = match input {
             None => Vec::new(),
             Some(Value::Array(items)) => items.clone(),
             Some(other) => {
