@@ -316,7 +316,7 @@ pub fn child_context(
     }
     let input = super::routing::resolve_input(parent, &definition.id, Some(&definition.inputs))?;
     Ok(input.map_or_else(Map::new, |input| {
-        child.starts().iter().map(|start| (input_key(start), (*input).clone())).collect()
+        child.without_predecessors().map(|node| (input_key(node), (*input).clone())).collect()
     }))
 }
 
