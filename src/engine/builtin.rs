@@ -333,9 +333,11 @@ pub fn child_result(
         .iter()
         .filter_map(|(key, name)| {
             let name = name.as_str()?;
-            let output = child.output(name).filter(|value| !value.is_null());
-            let value = output.or_else(|| child.get(name))?;
-            Some(ContextWrite::Set(key.clone(), (**value).clone()))
+            let output = child.output(name).map(|value| &**value).filter(|value| !value.is_null());
+            Some(match output.or_else(|| names::lookup(child, name)) {
+                Some(value) => ContextWrite::Set(key.clone(), value.clone()),
+                None => ContextWrite::Delete(key.clone()),
+            })
         })
         .collect();
     (Some(Value::Object(names::in_process(child))), writes)
