@@ -116,7 +116,7 @@ fn a_stalled_run_is_found_and_reconciled() {
 fn several_marked_runs_are_cancelled_at_once() {
     let mut dashboard = dashboard(SIZE);
     dashboard.press("2 space j space");
-    shows(&mut dashboard, "● 2 marked");
+    shows(&mut dashboard, "◆ 2 marked");
     dashboard.press("x");
     let (ticket, operation) = planned(&mut dashboard);
     let Operation::Cancel(chosen) = &operation else { panic!("{operation:?}") };
@@ -136,7 +136,7 @@ fn everything_that_matches_the_filter_is_marked() {
     dashboard.press("2 /");
     dashboard.type_text("status:await");
     dashboard.press("enter *");
-    shows(&mut dashboard, "● 2 marked");
+    shows(&mut dashboard, "◆ 2 marked");
     dashboard.press("x");
     let (_, operation) = planned(&mut dashboard);
     let Operation::Cancel(runs) = operation else { panic!("{operation:?}") };

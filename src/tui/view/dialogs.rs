@@ -230,14 +230,14 @@ fn draw_help(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
 
 fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
     /// Keys and name stand in front of the description.
-    const FRONT: usize = 30;
+    const FRONT: usize = 32;
     let mut lines: Vec<Piece<'static>> = Vec::new();
     for group in Group::ALL {
         lines.push((group.title().into(), Role::PaneTitleFocused));
         for info in ACTIONS.iter().filter(|info| info.group == group) {
             let off = app.access == Access::ReadOnly && info.effect == Effect::Changes;
             let keys = app.keymap.keys_of(info.action).join(" ");
-            let front = format!("  {keys:<12} {:<14} ", info.id);
+            let front = format!("  {keys:<14} {:<14} ", info.id);
             let description = if off { "(off: read-only)" } else { info.description };
             let role = if off { Role::TextDim } else { Role::Text };
             let wrapped = text::wrap(description, width.saturating_sub(FRONT).max(20), 3);
