@@ -1,3 +1,7 @@
 //! The `flowcraft-tui` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flowcraft_tui::cli::main()
+}

@@ -60,6 +60,31 @@ pub struct NodeConfig {
     pub join: JoinStrategy,
     /// Members of `config` that mean nothing, for lint.
     pub unknown: Vec<String>,
+    /// Members of the node (`params`, `inputs`, `config` and what is in it) that have the wrong
+    /// type, for lint.
+    pub wrong: Vec<WrongType>,
+}
+
+/// A member of a node that has the wrong type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongType {
+    /// Which one: `params`, `inputs`, `config` or `config.maxRetries`, for example.
+    pub member: String,
+    /// What belongs there.
+    pub expected: &'static str,
+    /// What is there.
+    pub found: String,
+    /// What was made of it.
+    pub treatment: Treatment,
+}
+
+/// What was made of a member with the wrong type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It could be read all the same: a number written as text.
+    Converted,
+    /// It was left out.
+    Ignored,
 }
 
 impl NodeConfig {
@@ -151,6 +176,8 @@ impl Blueprint {
         // the format only costs a warning.
         let mut hash = Sha256::new();
         hash.update(format!("{:?}", (&self.id, &self.nodes, &self.edges, self.version())));
-        hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let first =
+            hash.finalize()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 }

@@ -60,6 +60,11 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is the lease of a node or the reconciler's.
+    pub(crate) fn is_lease(&self) -> bool {
+        self.0.starts_with("flowcraft:nodelock:") || *self == Self::reconciler()
+    }
 }
 
 impl fmt::Display for Key {

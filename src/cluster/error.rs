@@ -55,7 +55,7 @@ pub enum Fault {
 }
 
 /// A call to a service that failed: which service, what it was asked to do, why it did not.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{service}: can't {doing}: {detail}")]
 pub struct ClusterError {
     /// The service.

@@ -1,10 +1,14 @@
 //! Where jobs, run state and leases live: the three traits, and their implementations.
 
 mod clock;
+#[doc(hidden)]
+pub mod contract;
 mod coordination;
 mod error;
 mod job;
+mod memory;
 mod queue;
+mod sqlite;
 mod state;
 
 use std::{fmt, sync::Arc};
@@ -15,11 +19,17 @@ pub use coordination::{
 };
 pub use error::{ClusterError, Fault, Result, Service};
 pub use job::{BadJob, DeadLetter, Job};
+pub use memory::memory_cluster;
 pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
+pub use sqlite::{SqliteOptions, sqlite_cluster, sqlite_cluster_with};
 pub use state::{
     ChangeMark, NodeCounts, ReadDocument, StateStore, StatusItem, StatusPage, StatusQuery, Version,
     VersionedStatus,
 };
+
+/// How large a document may become on the clusters that need nothing but this program, in bytes as
+/// JSON: 2 MiB, what Cosmos DB takes, so that a run moves there unchanged.
+pub(crate) const DOCUMENT_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Who else works on a cluster, beside workers of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub enum Lane {
 }
 
 /// The longest a message can be hidden: seven days.
-pub const MAX_VISIBILITY: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const MAX_VISIBILITY: Duration = Duration::from_hours(7 * 24);
 
 /// The most messages one receive or peek gives.
 pub const MAX_RECEIVE: usize = 32;

@@ -128,8 +128,9 @@ pub struct StatusPage {
 ///
 /// Guarantees of every implementation:
 /// - Each write is atomic, durable once it is reported, and guarded: it happens only if the item is
-///   in the state that the caller names, else it fails with [`super::Fault::Conflict`] and changes
-///   nothing.
+///   in the state that the caller names, else (also if there is no such item) it fails with
+///   [`super::Fault::Conflict`] and changes nothing. One exception to durable: a power cut may undo
+///   the last replacements of status items whose status is not final.
 /// - A write that fails with [`super::Fault::Unavailable`] may have happened; every other failure
 ///   leaves everything as it was.
 /// - A read sees every write that was reported before it was begun, by this process. It may lag

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
+use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 
 use super::ledger::{Awaits, Entry, Head, NodeState, RunStatus, StandInOutcome};
@@ -31,6 +31,9 @@ pub struct RunDocument {
     context: OrdMap<Arc<str>, Arc<Value>>,
     nodes: OrdMap<NodeId, Arc<Entry>>,
     index: Index,
+    /// For joins, the first predecessor that was open when last looked at: saves searching, decides
+    /// nothing, and is not stored.
+    first_open: HashMap<NodeId, usize>,
 }
 
 /// What can be derived from the ledger, kept up with every operation.
@@ -58,6 +61,7 @@ impl RunDocument {
             context: OrdMap::new(),
             nodes: OrdMap::new(),
             index: Index::default(),
+            first_open: HashMap::new(),
         }
     }
 
@@ -137,6 +141,14 @@ impl RunDocument {
         self.index.failed.iter()
     }
 
+    pub(crate) fn first_open(&self, join: &NodeId) -> usize {
+        self.first_open.get(join).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn remember_first_open(&mut self, join: &NodeId, predecessor: usize) {
+        self.first_open.insert(join.clone(), predecessor);
+    }
+
     /// Whether a node is the scatter or the gather of a batch that was started in this run.
     pub(crate) fn is_batch_node(&self, node: &str) -> bool {
         self.entry(node).is_some_and(|entry| entry.batch.is_some())
@@ -153,7 +165,7 @@ impl RunDocument {
             RunStatus::Running
         } else if !self.index.awaiting.is_empty() {
             RunStatus::Awaiting
-        } else if self.index.failed.is_empty() {
+        } else if self.index.failed.is_empty() && self.head.past_failures.is_empty() {
             RunStatus::Completed
         } else {
             RunStatus::Failed

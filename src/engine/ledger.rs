@@ -83,6 +83,9 @@ pub struct Head {
     /// Raised each time a node becomes awaiting: the order in which waiting nodes are named.
     #[serde(default)]
     pub awaited: u64,
+    /// Failures of nodes that a loop has since reset: the run ends `failed` because of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_failures: Vec<PastFailure>,
     /// Things an operator should know: a changed blueprint, poisoned messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -90,6 +93,17 @@ pub struct Head {
     /// lost took effect.
     #[serde(default)]
     pub commit: String,
+}
+
+/// A failure that nothing handled, of a node that has been reset since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastFailure {
+    /// The node.
+    pub node: NodeId,
+    /// The iteration in which it failed.
+    pub iteration: u32,
+    /// Why.
+    pub error: String,
 }
 
 /// Whether a run's closing work is done.
@@ -108,6 +122,8 @@ pub enum Closing {
 pub struct Parent {
     /// The parent run.
     pub run: RunId,
+    /// Its blueprint.
+    pub blueprint: BlueprintId,
     /// The node that waits there.
     pub node: NodeId,
 }
@@ -126,7 +142,8 @@ pub struct Entry {
     /// Attempts that ended, in this iteration and generation.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
-    /// For a loop controller: how often it took `continue` since it was entered.
+    /// For a loop controller: how often it took `continue` since it was entered; zero once it has
+    /// left the loop.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub passes: u32,
     /// For a subflow: child runs started in this iteration, over all generations.
@@ -135,6 +152,9 @@ pub struct Entry {
     /// Whether some edge into it was taken in this iteration.
     #[serde(default, skip_serializing_if = "Arrival::is_none")]
     pub arrival: Arrival,
+    /// Whether it completed with an output: one that is missing then has been lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_output: bool,
     /// The targets it routed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<NodeId>,
@@ -162,7 +182,7 @@ pub struct Entry {
     /// When it is to go on: a ready node that retries, a timer that is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
-    /// What an awaiting node waits for.
+    /// What an awaiting node waits for; for a failed subflow, the child run that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<Awaits>,
     /// The order among the nodes of the run in which this one became awaiting.
@@ -186,6 +206,12 @@ pub struct Entry {
     /// For a node that created others: their ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub created: Vec<NodeId>,
+    /// Nodes created while running that it has as predecessors, beside those of the blueprint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra_predecessors: Vec<NodeId>,
+    /// Nodes that the end of this one made ready though it took no edge to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub woke: Vec<NodeId>,
 }
 
 // Serde wants a reference here.
@@ -343,6 +369,7 @@ impl Default for Entry {
             passes: 0,
             children: 0,
             arrival: Arrival::None,
+            has_output: false,
             routes: Vec::new(),
             action: None,
             input_from: None,
@@ -360,6 +387,8 @@ impl Default for Entry {
             dynamic: None,
             batch: None,
             created: Vec::new(),
+            extra_predecessors: Vec::new(),
+            woke: Vec::new(),
         }
     }
 }

@@ -1,13 +1,43 @@
 //! What must happen next in a run: pure functions, no I/O, no clock, no randomness of their own.
+//!
+//! A [`Planner`] takes a run's [`RunDocument`], the [`Graph`] of its blueprint and [`Event`]s, and
+//! gives the operations that change the document and the [`Effects`] that must follow.
 
+mod builtin;
+mod diagram;
 mod document;
+mod draft;
+mod expression;
+mod flow;
+mod graph;
 mod ledger;
 pub(crate) mod names;
+mod outcome;
+mod plan;
+mod redrive;
+mod requeue;
+mod routing;
+#[cfg(test)]
+pub(crate) mod testing;
 mod time;
 
+pub use builtin::{Builtin, child_blueprint, child_context, child_result};
+pub use diagram::run_diagram;
 pub use document::{Op, RunDocument, input_key, output_key};
+pub(crate) use draft::dynamic_definition;
+pub use draft::{Effects, JoinArrival, Work};
+pub use expression::is_expression;
+pub use graph::Graph;
 pub use ledger::{
-    Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, RunStatus,
-    StandIn, StandInOutcome,
+    Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, PastFailure,
+    RunStatus, StandIn, StandInOutcome,
 };
+pub use outcome::{
+    Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind, NewNode,
+};
+pub use plan::{
+    Answer, COMMIT_LIMIT, ChildNews, Event, Planner, Refusal, Verdict, lost_outputs, start,
+};
+pub use redrive::reachable_work;
+pub(crate) use routing::resolve_input;
 pub use time::Timestamp;

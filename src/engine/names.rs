@@ -25,13 +25,14 @@ pub(crate) fn outputs(document: &RunDocument) -> Map<String, Value> {
 pub(crate) fn user_context(document: &RunDocument) -> Map<String, Value> {
     document
         .context()
-        .filter(|(key, _)| {
-            !key.starts_with('_')
-                && document.output(key).is_none()
-                && !is_bookkeeping(document, key)
-        })
+        .filter(|(key, _)| is_user_key(document, key))
         .map(|(key, value)| (key.to_string(), (**value).clone()))
         .collect()
+}
+
+/// Whether a key is one of the user's own.
+pub(crate) fn is_user_key(document: &RunDocument, key: &str) -> bool {
+    !key.starts_with('_') && document.output(key).is_none() && !is_bookkeeping(document, key)
 }
 
 /// Whether a key belongs to a batch: `X_currentIndex` of a scatter, `X_hasMore` and
@@ -41,4 +42,19 @@ fn is_bookkeeping(document: &RunDocument, key: &str) -> bool {
         .iter()
         .filter_map(|suffix| key.strip_suffix(suffix))
         .any(|node| document.is_batch_node(node))
+}
+
+/// The whole context as a run in one process has it: every key, and every output under its bare id.
+pub(crate) fn in_process(document: &RunDocument) -> Map<String, Value> {
+    let mut context: Map<String, Value> =
+        document.context().map(|(key, value)| (key.to_string(), (**value).clone())).collect();
+    for (node, entry) in document.entries() {
+        if let Some(source) = &entry.input_from
+            && let Some(value) = document.output(source)
+        {
+            context.insert(super::document::input_key(node), (**value).clone());
+        }
+    }
+    context.extend(outputs(document));
+    context
 }

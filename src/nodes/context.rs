@@ -154,9 +154,10 @@ impl NodeContext {
         let mut context = names::user_context(&self.document);
         for write in &self.writes {
             match write {
-                Write::Set(key, value) => {
+                Write::Set(key, value) if names::is_user_key(&self.document, key) => {
                     context.insert(key.clone(), value.clone());
                 }
+                Write::Set(..) => {}
                 Write::Delete(key) => {
                     context.shift_remove(key);
                 }

@@ -2,10 +2,22 @@
 //! program.
 
 mod context;
+mod definition;
+mod exec;
+mod http;
+pub(crate) mod log;
+mod protocol;
 mod registry;
+mod secret;
 
 pub use context::{DynamicSpec, Execution, NodeContext, NodeError, NodeOutput, Severity, Write};
+pub use definition::{
+    DefinitionError, ExecDefinition, HttpDefinition, Method, Mode, NodeDefinition, Part,
+};
+pub use exec::ProgramError;
+pub use http::{UrlError, UrlTemplate};
 pub use registry::{Node, Registry};
+pub use secret::{ExpandError, Secret};
 
 /// What a blueprint's node may use without anything being registered, as in `flowcraft`.
 pub const BUILT_IN: [&str; 8] = [

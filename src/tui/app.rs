@@ -11,10 +11,11 @@ use tui_logger::TuiWidgetState;
 
 use super::{
     actions::Action,
+    catalog::Catalog,
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
-    message::{CatalogEntry, WorkerStatus},
+    message::WorkerStatus,
     rows::{ListId, Rows, RunOrder},
     theme::Theme,
 };
@@ -142,7 +143,7 @@ pub(crate) struct App {
     pub(super) snapshot: Arc<Snapshot>,
     /// What is shown instead while the display is frozen, and the time then.
     pub(super) frozen: Option<(Arc<Snapshot>, Timestamp)>,
-    pub(super) catalog: Arc<[CatalogEntry]>,
+    pub(super) catalog: Arc<Catalog>,
     pub(super) worker: Option<WorkerStatus>,
     pub(super) clock: Timestamp,
     pub(super) themes: Vec<Theme>,
@@ -192,7 +193,7 @@ impl App {
         let mut app = Self {
             snapshot,
             frozen: None,
-            catalog: Arc::from([]),
+            catalog: Arc::default(),
             worker: None,
             clock: now,
             themes: Theme::built_in(),

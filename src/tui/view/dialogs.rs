@@ -187,12 +187,13 @@ fn draw_picker(canvas: &mut Canvas<'_>, inside: Rect, picker: &Picker, rows: &[V
 
 fn draw_blueprints(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker) {
     let choices = blueprints_for(app, &picker.text);
-    let place = centred(area, 72, tall(app.catalog.len()).saturating_add(3).clamp(6, 18));
+    let place =
+        centred(area, 72, tall(app.catalog.blueprints.len()).saturating_add(3).clamp(6, 18));
     let inside = canvas.dialog(place, "Start a run of which blueprint?", Role::DialogBorder);
     let rows: Vec<Vec<Piece<'_>>> = choices
         .iter()
         .map(|at| {
-            let entry = &app.catalog[*at];
+            let entry = &app.catalog.blueprints[*at];
             let nodes = text::count(entry.blueprint.nodes.len(), "node");
             vec![
                 (text::fit(&entry.blueprint.id, 44), Role::Text),

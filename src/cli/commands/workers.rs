@@ -1,0 +1,85 @@
+//! `workers`: who is alive.
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        age::age,
+        exit::{CliError, Exit},
+        output::Output,
+        table::{Cell, Column, Table, Tone},
+    },
+    cluster::{Cluster, Heartbeat, WorkerMode},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Worker<'a> {
+    name: &'a str,
+    host: &'a str,
+    pid: u32,
+    version: &'a str,
+    /// Whole seconds since 1970, as in status items.
+    started_at: i64,
+    slots: u32,
+    in_flight: u32,
+    done: u64,
+    mode: WorkerMode,
+}
+
+impl<'a> From<&'a Heartbeat> for Worker<'a> {
+    fn from(beat: &'a Heartbeat) -> Self {
+        Self {
+            name: &beat.name,
+            host: &beat.host,
+            pid: beat.pid,
+            version: &beat.version,
+            started_at: beat.started_at.seconds(),
+            slots: beat.slots,
+            in_flight: beat.in_flight,
+            done: beat.done,
+            mode: beat.mode,
+        }
+    }
+}
+
+/// Prints the workers that are alive.
+pub(in crate::cli) async fn run(cluster: &Cluster, output: &mut Output) -> Result<Exit, CliError> {
+    let beats = cluster.coordination.workers().await?;
+    let workers: Vec<Worker<'_>> = beats.iter().map(Worker::from).collect();
+    output.report(&workers, |output| {
+        if beats.is_empty() {
+            return output.line("No worker is alive. `flowcraft-tui --no-ui` starts one.");
+        }
+        let now = cluster.clock.now();
+        let mut table = Table::new([
+            Column::left("WORKER"),
+            Column::left("STATE"),
+            Column::right("SLOTS"),
+            Column::right("DONE"),
+            Column::right("UP"),
+            Column::left("HOST"),
+            Column::right("PID"),
+            Column::left("VERSION"),
+        ]);
+        for beat in &beats {
+            let mode = match beat.mode {
+                WorkerMode::Running => Cell::toned("running", Tone::Good),
+                WorkerMode::Paused => Cell::toned("paused", Tone::Notable),
+                WorkerMode::Draining => Cell::toned("draining", Tone::Notable),
+            };
+            table.row([
+                beat.name.as_str().into(),
+                mode,
+                format!("{}/{}", beat.in_flight, beat.slots).into(),
+                beat.done.to_string().into(),
+                age(now.since(beat.started_at)).into(),
+                beat.host.as_str().into(),
+                beat.pid.to_string().into(),
+                beat.version.as_str().into(),
+            ]);
+        }
+        output.table(&table)
+    })?;
+    Ok(Exit::Done)
+}

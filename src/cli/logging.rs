@@ -1,0 +1,76 @@
+//! Logs on stderr, for everything but the dashboard (which shows its own).
+
+use std::io::{self, IsTerminal as _};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+use super::{exit::CliError, output::colours_wanted};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOptions {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// A level (`debug`), or levels by part of the program (`flowcraft_tui::worker=debug,info`).
+    pub level: String,
+    /// Who asked for that level, for messages.
+    pub source: &'static str,
+}
+
+/// The filter that a level stands for.
+pub(super) fn filter(options: &LogOptions) -> Result<EnvFilter, CliError> {
+    EnvFilter::builder().parse(&options.level).map_err(|error| {
+        CliError::usage(format!("{}: \"{}\" is not a log level", options.source, options.level))
+            .hint("use error, warn, info, debug or trace, or target=level, separated by commas")
+            .because(error)
+    })
+}
+
+/// Has everything that is logged from now on written to stderr.
+pub(super) fn init(options: &LogOptions) -> Result<(), CliError> {
+    let colours = io::stderr().is_terminal() && colours_wanted(|name| std::env::var_os(name));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter(options)?)
+        .with_writer(io::stderr)
+        .with_ansi(colours);
+    let set = match options.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    set.map_err(|error| CliError::failed("can't set up logging").because(error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn options(level: &str) -> LogOptions {
+        LogOptions { format: LogFormat::Text, level: level.to_owned(), source: "--log-level" }
+    }
+
+    #[test]
+    fn levels_and_targets_are_understood() {
+        for level in ["debug", "warn,flowcraft_tui::worker=trace", "off"] {
+            assert!(filter(&options(level)).is_ok(), "{level}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_level_names_its_source() {
+        let error = filter(&options("a=loud")).unwrap_err();
+        assert_eq!(error.exit(), super::super::exit::Exit::Usage);
+        assert!(error.to_string().starts_with("--log-level: \"a=loud\" is not a log level"));
+    }
+}

@@ -1,0 +1,362 @@
+//! One message and the chain of nodes that follows from it: lease, read, gate, execute, commit,
+//! continue.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Worker,
+    core::Next,
+    execute::{Attempts, Executed},
+    graphs::UnusableBlueprint,
+    lease::{Guard, NodeLease},
+    session::{Freshness, Loyalty, Session, SessionError},
+};
+use crate::{
+    cluster::{Acquired, Holder, Job, Key},
+    engine::{
+        Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
+        FailureKind, Graph, NodeState, RunDocument, Verdict, Work, reachable_work,
+    },
+};
+
+/// How a job came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// How often its message was received, holds not counted. A job within a chain was never one.
+    pub(crate) tries: u32,
+    /// How old its message is.
+    pub(crate) age: Duration,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(crate) enum Handled {
+    /// It is done, and this follows.
+    Done(Option<Next>),
+    /// It can't be done yet, for a reason that is not its fault.
+    Hold(Duration, &'static str),
+    /// It will never be done.
+    Poison(String),
+    /// This worker may not go on with it: its lease was lost, or the run was cancelled.
+    Abandoned(&'static str),
+}
+
+/// How long a message waits for another worker that knows its blueprint.
+const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_secs(3600);
+/// How old a neighbour's message must be before what the document says counts against it.
+const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Does one job. The lease of its node is held for as long as that takes.
+    pub(crate) async fn handle(
+        &self,
+        job: &Job,
+        arrived: Arrived,
+        guard: &Guard,
+    ) -> Result<Handled, SessionError> {
+        let core = &self.core;
+        let session = core.session(&job.run_id);
+        let key = Key::node_lock(&job.run_id, &job.node_id);
+        let holder = Holder::new(&core.name, core.patience().nonce());
+        let store = &core.cluster().coordination;
+        let lease = self.config.lease;
+        let acquired = core.patience().call(|| store.acquire(&key, &holder, lease)).await?;
+        if let Acquired::HeldBy(other) = acquired {
+            tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
+            return Ok(Handled::Hold(lease / 4, "the node is leased by another worker"));
+        }
+        let held = guard.hold(NodeLease {
+            key: key.clone(),
+            holder: holder.clone(),
+            run: job.run_id.clone(),
+        });
+        let handled = self.gate(job, arrived, &session, &holder, held.lost()).await;
+        drop(held);
+        let released = core.patience().call(|| store.release(&key, &holder)).await;
+        if let Err(error) = released {
+            // It ends by itself.
+            tracing::debug!(%error, "could not release a lease");
+        }
+        handled
+    }
+
+    /// Decides by the run's document what the job comes to, and does it.
+    async fn gate(
+        &self,
+        job: &Job,
+        arrived: Arrived,
+        session: &Arc<Session>,
+        holder: &Holder,
+        lost: &CancellationToken,
+    ) -> Result<Handled, SessionError> {
+        let core = &self.core;
+        let redrives = arrived.tries > 1 || job.redrive == Some(true);
+        let freshness = match job.rev {
+            Some(rev) if !redrives => Freshness::AtLeast(rev),
+            _ => Freshness::Now,
+        };
+        let Some(mut document) = session.document(freshness).await? else {
+            return Ok(self.without_document(job, arrived));
+        };
+        let mut entry = document.entry(&job.node_id).cloned();
+        let expected = entry.as_ref().is_some_and(|entry| {
+            entry.state == NodeState::Ready && same_turn(job, entry) && !is_newer(job, &document)
+        });
+        if !expected && freshness != Freshness::Now {
+            // What this process remembers must not be held against the job.
+            document = session.existing(Freshness::Now).await?;
+            entry = document.entry(&job.node_id).cloned();
+        }
+        if is_newer(job, &document) {
+            return Ok(Handled::Hold(Duration::from_secs(1), "the store lags behind the message"));
+        }
+        let graph = match core.graphs().of_run(document.head()) {
+            Ok(graph) => graph,
+            Err(error) if document.status().is_final() => {
+                tracing::debug!(run = %job.run_id, %error, "a finished run");
+                super::graphs::Graphs::stand_in(document.head())
+            }
+            Err(error) => return Ok(hold_for_others(arrived, &error)),
+        };
+        if document.status().is_final() {
+            return self.close_finished(session, &document, &graph).await;
+        }
+        self.warn_of_changed_blueprint(session, &document, &graph).await?;
+        let Some(entry) = entry else {
+            return Ok(drop_or_wait(job, arrived, "the node was not reached"));
+        };
+        let work = Work {
+            node: job.node_id.clone(),
+            iteration: entry.iteration,
+            generation: entry.generation,
+        };
+        let this_turn = same_turn(job, &entry);
+        match entry.state {
+            NodeState::Ready if this_turn || redrives => {
+                let now = core.now();
+                if let Some(due) = entry.due_at.filter(|due| *due > now) {
+                    return Ok(Handled::Hold(now.until(due), "the node is not due yet"));
+                }
+                self.run_node(job, work, &entry, &graph, session, holder, lost).await
+            }
+            NodeState::Awaiting if this_turn || redrives => {
+                self.attend(work, &entry, &document, &graph, session).await
+            }
+            NodeState::Completed | NodeState::Failed | NodeState::Pending | NodeState::Skipped
+                if redrives =>
+            {
+                self.redrive(job, &document, &graph).await
+            }
+            NodeState::Ready | NodeState::Awaiting => {
+                Ok(drop_or_wait(job, arrived, "the message means an earlier turn of the node"))
+            }
+            state => Ok(drop_or_wait(job, arrived, state.as_str())),
+        }
+    }
+
+    /// The message of a run without a document.
+    fn without_document(&self, job: &Job, arrived: Arrived) -> Handled {
+        if arrived.tries >= self.config.max_dequeue_count {
+            let reason = format!("run \"{}\" has no document: start it again", job.run_id);
+            return Handled::Poison(reason);
+        }
+        Handled::Hold(NEIGHBOUR_GRACE / 2, "the run has no document yet")
+    }
+
+    async fn close_finished(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<Handled, SessionError> {
+        if document.head().closed == Closing::Closed {
+            tracing::debug!(run = %session.run(), "the run has ended: the message is dropped");
+            return Ok(Handled::Done(None));
+        }
+        Ok(Handled::Done(self.core.close(session, document, graph).await?))
+    }
+
+    async fn warn_of_changed_blueprint(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<(), SessionError> {
+        let head = document.head();
+        if head.blueprint_hash == graph.fingerprint() {
+            return Ok(());
+        }
+        let warning = format!(
+            "blueprint \"{}\" changed while the run was under way, without a new version",
+            head.blueprint_id
+        );
+        if !head.warnings.contains(&warning) {
+            tracing::warn!(run = %session.run(), "{warning}");
+            session.submit(Event::Warn(warning), Continuation::Enqueue, Loyalty::Blueprint).await?;
+        }
+        Ok(())
+    }
+
+    /// Executes a ready node and commits what comes of it.
+    // All of it belongs together: which node, how it is held, and where it is recorded.
+    #[allow(clippy::too_many_arguments)]
+    async fn run_node(
+        &self,
+        job: &Job,
+        work: Work,
+        entry: &Entry,
+        graph: &Graph,
+        session: &Arc<Session>,
+        holder: &Holder,
+        lost: &CancellationToken,
+    ) -> Result<Handled, SessionError> {
+        let record = ExecutionRecord {
+            by: holder.as_str().to_owned(),
+            started_at: self.core.now(),
+            attempts: entry.attempts,
+        };
+        let document = session.existing(Freshness::AtLeast(0)).await?;
+        let definition = graph
+            .definition(&work.node)
+            .cloned()
+            .or_else(|| crate::engine::dynamic_definition(&document, &work.node));
+        let event = match definition {
+            None => Event::Failed {
+                failure: Failure {
+                    message: format!(
+                        "node \"{}\" is no longer in blueprint \"{}\", which changed while the run was under way",
+                        work.node, job.blueprint_id
+                    ),
+                    kind: FailureKind::Fatal,
+                    writes: Vec::new(),
+                },
+                work,
+                record,
+            },
+            Some(definition) if Builtin::of(&definition.uses).is_some() => {
+                Event::Builtin { work, record }
+            }
+            Some(definition) => {
+                let attempts = Attempts { job, work: &work, definition: &definition, record };
+                match self.execute(attempts, session, lost).await? {
+                    Executed::Event(event) => event,
+                    Executed::Stopped => return Ok(Handled::Abandoned("it was stopped")),
+                }
+            }
+        };
+        if lost.is_cancelled() {
+            return Ok(Handled::Abandoned("its lease was lost"));
+        }
+        let (settled, next) =
+            self.core.happen(session, event, self.continuation(), Loyalty::Blueprint).await?;
+        match settled.verdict {
+            Verdict::Applied(_) => {
+                self.count_done();
+                Ok(Handled::Done(next))
+            }
+            Verdict::AlreadyApplied => self.redrive(job, &settled.document, &settled.graph).await,
+            Verdict::Stale | Verdict::Refused(_) => {
+                tracing::debug!(run = %job.run_id, node = %job.node_id, "a result came too late");
+                Ok(Handled::Done(None))
+            }
+        }
+    }
+
+    /// Looks after a node that waits.
+    async fn attend(
+        &self,
+        work: Work,
+        entry: &Entry,
+        document: &RunDocument,
+        graph: &Graph,
+        session: &Arc<Session>,
+    ) -> Result<Handled, SessionError> {
+        match &entry.awaits {
+            Some(Awaits::Timer) => {
+                let now = self.core.now();
+                if let Some(due) = entry.due_at.filter(|due| *due > now) {
+                    return Ok(Handled::Hold(now.until(due), "the timer is not due yet"));
+                }
+                let event = Event::TimerDue { work };
+                let (_, next) = self
+                    .core
+                    .happen(session, event, self.continuation(), Loyalty::Blueprint)
+                    .await?;
+                Ok(Handled::Done(next))
+            }
+            Some(Awaits::Child { run, .. }) => {
+                let next = self.attend_child(&work.node, run, document, graph, session).await?;
+                Ok(Handled::Done(next))
+            }
+            Some(Awaits::Answer) | None => Ok(Handled::Done(None)),
+        }
+    }
+
+    /// Takes up the unfinished work that a completed node led to: whoever completed it may have
+    /// died before sending the messages.
+    async fn redrive(
+        &self,
+        job: &Job,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<Handled, SessionError> {
+        let core = &self.core;
+        let now = core.now();
+        let mut next = None;
+        let mut jobs = Vec::new();
+        for work in reachable_work(graph, document, &job.node_id) {
+            let Some(entry) = document.entry(&work.node).cloned() else { continue };
+            let mut found = core.job(&job.run_id, document, work);
+            if let Some(due) = entry.due_at.filter(|due| *due > now) {
+                core.send_later(found, now.until(due)).await?;
+                continue;
+            }
+            match (&entry.state, &entry.awaits) {
+                (NodeState::Awaiting, Some(Awaits::Answer) | None) => continue,
+                (NodeState::Awaiting, _) => found.redrive = Some(true),
+                _ => {}
+            }
+            if next.is_none() && self.continuation() == Continuation::Inline {
+                next = Some(Next { job: found, closes: None });
+            } else {
+                jobs.push(found);
+            }
+        }
+        core.send(jobs).await?;
+        Ok(Handled::Done(next))
+    }
+}
+
+/// Whether a job means the node's present iteration and generation, or does not say.
+fn same_turn(job: &Job, entry: &Entry) -> bool {
+    job.iteration.is_none_or(|iteration| iteration == entry.iteration)
+        && job.generation.is_none_or(|generation| generation == entry.generation)
+}
+
+/// Whether a job was made by a later commit than the document shows.
+fn is_newer(job: &Job, document: &RunDocument) -> bool {
+    job.rev.is_some_and(|rev| rev > document.head().rev)
+}
+
+/// A job that the document does not ask for. A neighbour's may be right all the same, for what it
+/// wrote may not be seen yet.
+fn drop_or_wait(job: &Job, arrived: Arrived, why: &'static str) -> Handled {
+    if job.rev.is_none() && arrived.age < NEIGHBOUR_GRACE {
+        return Handled::Hold(NEIGHBOUR_GRACE - arrived.age, why);
+    }
+    tracing::debug!(run = %job.run_id, node = %job.node_id, why, "the message is dropped");
+    Handled::Done(None)
+}
+
+/// A job whose blueprint another worker may know.
+fn hold_for_others(arrived: Arrived, error: &UnusableBlueprint) -> Handled {
+    if arrived.age >= UNKNOWN_BLUEPRINT_LIMIT {
+        return Handled::Poison(error.to_string());
+    }
+    tracing::debug!(%error, "left to a worker that has it");
+    // Soon at first, when another worker is probably there; less and less often.
+    let pause = (arrived.age / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
+    Handled::Hold(pause, "its blueprint is not loaded here")
+}

@@ -1,0 +1,337 @@
+//! What a worker and an operator have in common: the sessions of the runs they touch, and carrying
+//! out what follows from a commit.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    graphs::Graphs,
+    patience::Patience,
+    session::{Freshness, Loyalty, Session, SessionError, Settled, Shared},
+    status::{self, Urgency},
+};
+use crate::{
+    blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
+    cluster::{Cluster, Job, Key, Lane, Neighbours},
+    engine::{
+        Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus, Timestamp,
+        Verdict, Work,
+    },
+};
+
+/// How many runs a process remembers the documents of.
+const SESSIONS: usize = 512;
+/// How long counters and marks for neighbours live.
+const NEIGHBOUR_TTL: Duration = Duration::from_secs(3600);
+
+/// The part of this program that changes runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: WorkerName,
+    sessions: Arc<Mutex<HashMap<RunId, Arc<Session>>>>,
+    /// Told whenever a message has been sent that can be received at once.
+    pub(crate) sent: Arc<Notify>,
+}
+
+/// A graph without nodes, for a run whose blueprint is not loaded here.
+pub(crate) fn stand_in(head: &Head) -> Arc<Graph> {
+    Graphs::stand_in(head)
+}
+
+/// What a chain of work goes on with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Next {
+    pub(crate) job: Job,
+    /// The finished child run whose closing work is done once this job is.
+    pub(crate) closes: Option<RunId>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        cluster: Cluster,
+        library: Library,
+        name: WorkerName,
+        seed: Option<u64>,
+    ) -> Self {
+        let shared =
+            Shared { cluster, graphs: Graphs::new(library), patience: Patience::new(seed) };
+        Self { shared: Arc::new(shared), name, sessions: Arc::default(), sent: Arc::default() }
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.shared.cluster
+    }
+
+    pub(crate) fn graphs(&self) -> &Graphs {
+        &self.shared.graphs
+    }
+
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.shared.patience
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.cluster.clock.now()
+    }
+
+    /// The session of a run.
+    pub(crate) fn session(&self, run: &RunId) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(run) {
+            return session.clone();
+        }
+        if sessions.len() >= SESSIONS {
+            sessions.retain(|_, session| Arc::strong_count(session) > 1);
+        }
+        let session = Arc::new(Session::new(run.clone(), self.shared.clone()));
+        sessions.insert(run.clone(), session.clone());
+        session
+    }
+
+    /// Forgets a run that has ended, unless somebody is at it.
+    pub(crate) fn forget(&self, run: &RunId) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.get(run).is_some_and(|session| Arc::strong_count(session) == 1) {
+            sessions.remove(run);
+        }
+    }
+
+    /// Has something happen to a run, and carries out what follows from it. Returns what became of
+    /// it, and what a chain goes on with.
+    pub(crate) async fn happen(
+        &self,
+        session: &Session,
+        event: Event,
+        continues: Continuation,
+        loyalty: Loyalty,
+    ) -> Result<(Settled, Option<Next>), SessionError> {
+        let settled = session.submit(event, continues, loyalty).await?;
+        let next = match &settled.verdict {
+            Verdict::Applied(effects) => {
+                self.follow(session, &settled, effects.clone(), continues).await?
+            }
+            _ => None,
+        };
+        Ok((settled, next))
+    }
+
+    /// Carries out what follows from a commit: messages, child runs, the run's status.
+    async fn follow(
+        &self,
+        session: &Session,
+        settled: &Settled,
+        effects: Effects,
+        continues: Continuation,
+    ) -> Result<Option<Next>, SessionError> {
+        let run = session.run();
+        let document = &settled.document;
+        self.tell_neighbours(run, &effects).await?;
+        let mut ready = effects.ready.into_iter();
+        let mut next = match continues {
+            Continuation::Inline => ready.next().map(|work| self.job(run, document, work)),
+            Continuation::Enqueue => None,
+        };
+        let jobs: Vec<Job> = ready.map(|work| self.job(run, document, work)).collect();
+        self.send(jobs).await?;
+        for (work, due) in effects.timers {
+            let mut job = self.job(run, document, work);
+            // A child that the node waits for is to be looked at.
+            job.redrive = Some(true);
+            self.send_later(job, self.now().until(due)).await?;
+        }
+        if let Some(work) = effects.child {
+            let mut job = self.job(run, document, work);
+            job.redrive = Some(true);
+            next = self.pass_on(next, job, continues).await?;
+        }
+        for child in effects.cancel_children {
+            Box::pin(self.cancel(&child)).await?;
+        }
+        let status = document.status();
+        let changed = status != settled.status_before;
+        let urgency = if changed { Urgency::Now } else { Urgency::WhenDue };
+        if status.is_final() {
+            if changed && let Some(close) = self.close(session, document, &settled.graph).await? {
+                if continues == Continuation::Inline && next.is_none() {
+                    return Ok(Some(close));
+                }
+                self.send(vec![close.job]).await?;
+                self.closed(run).await?;
+            }
+        } else {
+            status::touch(&self.shared, session, &self.name, document, &settled.graph, urgency)
+                .await?;
+            if changed && let Some(job) = self.parent_job(document) {
+                next = self.pass_on(next, job, continues).await?;
+            }
+        }
+        Ok(next.map(|job| Next { job, closes: None }))
+    }
+
+    /// Goes on with a job, or sends it if the chain has something to go on with already.
+    async fn pass_on(
+        &self,
+        next: Option<Job>,
+        job: Job,
+        continues: Continuation,
+    ) -> Result<Option<Job>, SessionError> {
+        if next.is_none() && continues == Continuation::Inline {
+            return Ok(Some(job));
+        }
+        self.send(vec![job]).await?;
+        Ok(next)
+    }
+
+    /// Does a finished run's closing work: its final status, and the job by which its parent takes
+    /// notice. Without a parent the run is closed after this; with one, once that job is done.
+    pub(crate) async fn close(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<Option<Next>, SessionError> {
+        status::touch(&self.shared, session, &self.name, document, graph, Urgency::Now).await?;
+        match self.parent_job(document) {
+            Some(job) => Ok(Some(Next { job, closes: Some(session.run().clone()) })),
+            None => {
+                self.closed(session.run()).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Notes that a finished run's closing work is done.
+    pub(crate) async fn closed(&self, run: &RunId) -> Result<(), SessionError> {
+        let session = self.session(run);
+        let closed = session.submit(Event::Close, Continuation::Enqueue, Loyalty::Anyway).await;
+        match closed {
+            Ok(_) => Ok(()),
+            // Whoever meets the run next finds it open, and closes it.
+            Err(error) => {
+                tracing::warn!(%run, %error, "could not note that the run is closed");
+                Ok(())
+            }
+        }
+    }
+
+    /// The job by which a child run's parent looks at it.
+    fn parent_job(&self, document: &RunDocument) -> Option<Job> {
+        let parent = document.head().parent.as_ref()?;
+        let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
+        job.redrive = Some(true);
+        Some(job)
+    }
+
+    /// Cancels a run and its children.
+    pub(crate) async fn cancel(&self, run: &RunId) -> Result<RunStatus, SessionError> {
+        let session = self.session(run);
+        let cancelled =
+            self.happen(&session, Event::Cancel, Continuation::Enqueue, Loyalty::Anyway).await;
+        match cancelled {
+            Ok((settled, _)) => Ok(settled.document.status()),
+            // A child that was never started has nothing to stop.
+            Err(SessionError::NoSuchRun(_)) => Ok(RunStatus::Cancelled),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The job for a node of a run.
+    pub(crate) fn job(&self, run: &RunId, document: &RunDocument, work: Work) -> Job {
+        let mut job = Job::new(run.clone(), document.head().blueprint_id.clone(), work.node);
+        job.iteration = Some(work.iteration);
+        job.generation = Some(work.generation);
+        job.rev = Some(document.head().rev);
+        job
+    }
+
+    /// Sends jobs that can be received at once.
+    pub(crate) async fn send(&self, jobs: Vec<Job>) -> Result<(), SessionError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let bodies: Vec<String> = jobs.iter().map(Job::encode).collect();
+        let queue = &self.cluster().queue;
+        self.patience().call(|| queue.send_all(Lane::Jobs, bodies.clone())).await?;
+        self.sent.notify_waiters();
+        Ok(())
+    }
+
+    /// Sends a job that can be received after a while.
+    pub(crate) async fn send_later(&self, job: Job, delay: Duration) -> Result<(), SessionError> {
+        let body = job.encode();
+        let queue = &self.cluster().queue;
+        self.patience().call(|| queue.send(Lane::Jobs, body.clone(), delay)).await?;
+        if delay.is_zero() {
+            self.sent.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Keeps up what JavaScript workers look at: fan-in counters and join locks.
+    async fn tell_neighbours(&self, run: &RunId, effects: &Effects) -> Result<(), SessionError> {
+        if self.cluster().neighbours == Neighbours::None {
+            return Ok(());
+        }
+        for node in &effects.reset {
+            self.clear_marks(run, node).await?;
+        }
+        for JoinArrival { join, strategy, source, iteration } in &effects.arrivals {
+            let fired = effects.ready.iter().any(|work| work.node == *join);
+            self.count_arrival(run, join, *strategy, source, *iteration, fired).await?;
+        }
+        Ok(())
+    }
+
+    async fn count_arrival(
+        &self,
+        run: &RunId,
+        join: &NodeId,
+        strategy: JoinStrategy,
+        source: &NodeId,
+        iteration: u32,
+        fired: bool,
+    ) -> Result<(), SessionError> {
+        let store = &self.cluster().coordination;
+        if strategy == JoinStrategy::Any {
+            let lock = Key::join_lock(run, join);
+            self.patience().call(|| store.set_if_absent(&lock, "locked", NEIGHBOUR_TTL)).await?;
+            return Ok(());
+        }
+        let counter = Key::fan_in(run, join);
+        if fired {
+            self.patience().call(|| store.remove(std::slice::from_ref(&counter))).await?;
+            return Ok(());
+        }
+        // Marked before it is counted: a counter that is too low heals, one that is too high makes
+        // the join fire early.
+        let seen = Key::fan_in_seen(run, join, source, iteration);
+        if self.patience().call(|| store.set_if_absent(&seen, "1", NEIGHBOUR_TTL)).await? {
+            self.patience().call(|| store.increment(&counter, NEIGHBOUR_TTL)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the marks of a node that starts anew.
+    async fn clear_marks(&self, run: &RunId, node: &NodeId) -> Result<(), SessionError> {
+        let keys = [
+            Key::join_lock(run, node),
+            Key::fan_in(run, node),
+            Key::fan_in_poison(run, node),
+            Key::fan_in_cancel(run, node),
+        ];
+        let store = &self.cluster().coordination;
+        self.patience().call(|| store.remove(&keys)).await?;
+        Ok(())
+    }
+
+    /// The document of a run, as the store has it now.
+    pub(crate) async fn fresh(&self, run: &RunId) -> Result<Option<RunDocument>, SessionError> {
+        Ok(self.session(run).document(Freshness::Now).await?)
+    }
+}

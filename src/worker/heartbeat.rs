@@ -1,0 +1,46 @@
+//! Telling the cluster that this worker is alive.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use super::Worker;
+use crate::cluster::Heartbeat;
+
+/// How long a heartbeat counts.
+const TTL: Duration = Duration::from_secs(30);
+
+impl Worker {
+    /// Sends heartbeats until dropped: three for each that must not be missed, and one at once when
+    /// the mode changes.
+    pub(crate) async fn beat(&self) {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let mut mode = self.mode.subscribe();
+        loop {
+            let heartbeat = Heartbeat {
+                name: self.config.name.clone(),
+                host: host.clone(),
+                pid: std::process::id(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                started_at: self.started_at,
+                slots: u32::try_from(self.config.slots).unwrap_or(u32::MAX),
+                in_flight: u32::try_from(self.counts.in_flight.load(Ordering::Relaxed))
+                    .unwrap_or(u32::MAX),
+                done: self.counts.done.load(Ordering::Relaxed),
+                mode: *mode.borrow_and_update(),
+            };
+            if let Err(error) = self.core.cluster().coordination.beat(&heartbeat, TTL).await {
+                tracing::debug!(%error, "could not send a heartbeat");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TTL / 3) => {}
+                _ = mode.changed() => {}
+            }
+        }
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn leave(&self) {
+        if let Err(error) = self.core.cluster().coordination.leave(&self.config.name).await {
+            tracing::debug!(%error, "could not say goodbye");
+        }
+    }
+}

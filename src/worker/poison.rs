@@ -1,0 +1,58 @@
+//! Messages that will never be done: kept in the poison queue with the reason, and their node fails
+//! with it.
+
+use super::{Worker, session::Loyalty};
+use crate::{
+    cluster::{DeadLetter, Delivery, Job, Lane},
+    engine::{Continuation, Event, Work},
+};
+
+impl Worker {
+    /// Moves a message to the poison queue and fails its node. In this order: what is interrupted
+    /// is done again by the message's next reader.
+    pub(crate) async fn poison(&self, delivery: &Delivery, job: Option<&Job>, reason: String) {
+        let core = &self.core;
+        tracing::warn!(%reason, "a message goes to the poison queue");
+        let letter = DeadLetter::new(
+            &delivery.body,
+            reason.clone(),
+            delivery.dequeue_count,
+            core.now(),
+            core.name.clone(),
+        );
+        let body = letter.encode();
+        let queue = &core.cluster().queue;
+        let kept = core
+            .patience()
+            .call(|| queue.send(Lane::Poison, body.clone(), std::time::Duration::ZERO))
+            .await;
+        if let Err(error) = kept {
+            tracing::error!(%error, "could not keep a dead letter: its message stays in the queue");
+            return;
+        }
+        if let Some(job) = job
+            && let Err(error) = self.fail_poisoned(job, reason).await
+        {
+            tracing::error!(run = %job.run_id, node = %job.node_id, %error, "could not fail a poisoned node");
+        }
+        self.delete(&delivery.receipt).await;
+    }
+
+    async fn fail_poisoned(&self, job: &Job, reason: String) -> Result<(), super::SessionError> {
+        let session = self.core.session(&job.run_id);
+        let document = session.document(super::session::Freshness::Now).await?;
+        let Some(entry) =
+            document.as_ref().and_then(|document| document.entry(&job.node_id).cloned())
+        else {
+            return Ok(());
+        };
+        let work = Work {
+            node: job.node_id.clone(),
+            iteration: job.iteration.unwrap_or(entry.iteration),
+            generation: job.generation.unwrap_or(entry.generation),
+        };
+        let event = Event::Poisoned { work, reason };
+        self.core.happen(&session, event, Continuation::Enqueue, Loyalty::Anyway).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,267 @@
+//! Finding runs in which nothing moves though something could, and having it move.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{
+    Worker,
+    core::Core,
+    session::{Freshness, Loyalty, SessionError},
+    status::{self, Urgency},
+};
+use crate::{
+    blueprint::{NodeId, RunId},
+    cluster::{Holder, Key, Lane, StatusItem, StatusQuery},
+    engine::{
+        Awaits, Closing, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp,
+        lost_outputs,
+    },
+};
+
+/// How many stalled runs are looked at in one pass.
+const RUNS_A_PASS: usize = 200;
+/// How late a timer must be for its message to count as lost.
+const TIMER_GRACE: Duration = Duration::from_secs(30);
+
+/// What a reconciler's pass found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReconcileReport {
+    /// Runs that looked stalled.
+    pub stalled_runs: usize,
+    /// Those of them in which something was put back on its way.
+    pub reconciled_runs: usize,
+    /// Those of them that could not be looked at.
+    pub failed_runs: usize,
+    /// One by one.
+    pub runs: Vec<ReconciledRun>,
+}
+
+/// What became of one stalled run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReconciledRun {
+    /// The run.
+    pub run_id: RunId,
+    /// The nodes that were enqueued.
+    pub enqueued: Vec<NodeId>,
+    /// Why it could not be looked at.
+    pub error: Option<String>,
+}
+
+/// What has to be done for a run to move again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    /// Nodes to enqueue: ready without a worker or a message, timers overdue, children to look at.
+    pub(crate) enqueue: Vec<NodeId>,
+    /// Whether outputs have been lost.
+    pub(crate) lost_outputs: Vec<NodeId>,
+    /// Whether the run has ended and only its closing work is left.
+    pub(crate) unclosed: bool,
+}
+
+impl Worker {
+    /// Reconciles at intervals until dropped, whenever no other worker of the cluster does.
+    pub(crate) async fn reconcile_now_and_then(&self) {
+        let Some(config) = self.config.reconciler else { return std::future::pending().await };
+        let core = &self.core;
+        let store = &core.cluster().coordination;
+        let holder = Holder::new(&core.name, core.patience().nonce());
+        loop {
+            tokio::time::sleep(core.patience().jitter(config.every)).await;
+            // Kept until the next pass is overdue: another worker takes over then.
+            let acquired = store.acquire(&Key::reconciler(), &holder, config.every * 3).await;
+            if !matches!(acquired, Ok(crate::cluster::Acquired::Yes)) {
+                continue;
+            }
+            match core.reconcile_stalled(config.stalled_after).await {
+                Ok(report) if report.stalled_runs > 0 => tracing::info!(
+                    stalled = report.stalled_runs,
+                    reconciled = report.reconciled_runs,
+                    failed = report.failed_runs,
+                    "reconciled"
+                ),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "could not look for stalled runs"),
+            }
+        }
+    }
+}
+
+impl Core {
+    /// The runs in which nothing has moved for a while, and those with overdue timers.
+    pub(crate) async fn stalled(
+        &self,
+        stalled_after: Duration,
+    ) -> Result<Vec<StatusItem>, SessionError> {
+        let state = &self.cluster().state;
+        let now = self.now();
+        let before = Timestamp::from_millis(
+            now.millis()
+                .saturating_sub(i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX)),
+        );
+        let quiet = StatusQuery {
+            statuses: vec![RunStatus::Running],
+            touched_before: Some(before),
+            limit: RUNS_A_PASS,
+            ..StatusQuery::default()
+        };
+        let overdue = StatusQuery {
+            statuses: vec![RunStatus::Running, RunStatus::Awaiting],
+            due_before: Some(Timestamp::from_millis(
+                now.millis() - i64::try_from(TIMER_GRACE.as_millis()).unwrap_or(0),
+            )),
+            limit: RUNS_A_PASS,
+            ..StatusQuery::default()
+        };
+        let mut items: Vec<StatusItem> = Vec::new();
+        for query in [quiet, overdue] {
+            let page = self.patience().call(|| state.list_statuses(&query)).await?;
+            for found in page.items {
+                if items.iter().all(|item| item.run_id != found.item.run_id) {
+                    items.push(found.item);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// One pass over all stalled runs.
+    pub(crate) async fn reconcile_stalled(
+        &self,
+        stalled_after: Duration,
+    ) -> Result<ReconcileReport, SessionError> {
+        let mut report = ReconcileReport::default();
+        for item in self.stalled(stalled_after).await? {
+            report.stalled_runs += 1;
+            let outcome = self.reconcile_run(&item.run_id).await;
+            report.add(item.run_id, outcome);
+        }
+        Ok(report)
+    }
+
+    /// Has a run move again, if something in it should. Returns the nodes that were enqueued.
+    pub(crate) async fn reconcile_run(&self, run: &RunId) -> Result<Vec<NodeId>, SessionError> {
+        let session = self.session(run);
+        let Some(document) = session.document(Freshness::Now).await? else {
+            return self.never_started(run).await;
+        };
+        let diagnosis = self.diagnose(run, &document).await?;
+        if diagnosis.unclosed {
+            let graph = self
+                .graphs()
+                .of_run(document.head())
+                .unwrap_or_else(|_| super::graphs::Graphs::stand_in(document.head()));
+            if let Some(next) = self.close(&session, &document, &graph).await? {
+                self.send(vec![next.job]).await?;
+                self.closed(run).await?;
+            }
+            return Ok(Vec::new());
+        }
+        let graph = self.graphs().of_run(document.head())?;
+        let mut enqueued = diagnosis.enqueue.clone();
+        if !diagnosis.lost_outputs.is_empty() {
+            enqueued.extend(diagnosis.lost_outputs);
+            self.happen(&session, Event::RecoverOutputs, Continuation::Enqueue, Loyalty::Blueprint)
+                .await?;
+        }
+        if !diagnosis.enqueue.is_empty() {
+            let event = Event::Enqueue { nodes: diagnosis.enqueue };
+            self.happen(&session, event, Continuation::Enqueue, Loyalty::Blueprint).await?;
+        }
+        let document = session.existing(Freshness::AtLeast(0)).await?;
+        status::touch(&self.shared, &session, &self.name, &document, &graph, Urgency::Now).await?;
+        Ok(enqueued)
+    }
+
+    /// What has to be done for a run to move again. Changes nothing.
+    pub(crate) async fn diagnose(
+        &self,
+        run: &RunId,
+        document: &RunDocument,
+    ) -> Result<Diagnosis, SessionError> {
+        let head = document.head();
+        let mut diagnosis = Diagnosis::default();
+        if head.status.is_final() {
+            diagnosis.unclosed = head.closed == Closing::Open;
+            return Ok(diagnosis);
+        }
+        let now = self.now();
+        let queue = &self.cluster().queue;
+        let oldest = self.patience().call(|| queue.depth(Lane::Jobs)).await?.oldest;
+        for node in document.ready() {
+            let Some(entry) = document.entry(node) else { continue };
+            // A message sent after the oldest that still waits is still there itself.
+            let queued =
+                matches!((entry.enqueued_at, oldest), (Some(at), Some(oldest)) if at > oldest);
+            let later = entry.due_at.is_some_and(|due| due + TIMER_GRACE > now);
+            if queued || later || self.is_leased(run, node).await? {
+                continue;
+            }
+            diagnosis.enqueue.push(node.clone());
+        }
+        for node in document.awaiting() {
+            let Some(entry) = document.entry(node) else { continue };
+            let stuck = match (&entry.state, &entry.awaits) {
+                (NodeState::Awaiting, Some(Awaits::Timer)) => {
+                    entry.due_at.is_some_and(|due| due + TIMER_GRACE < now)
+                }
+                (NodeState::Awaiting, Some(Awaits::Child { run: child, status })) => {
+                    let child = self.fresh(child).await?;
+                    child.is_none_or(|child| child.status() != *status)
+                        && !self.is_leased(run, node).await?
+                }
+                _ => false,
+            };
+            if stuck {
+                diagnosis.enqueue.push(node.clone());
+            }
+        }
+        diagnosis.lost_outputs = lost_outputs(document).cloned().collect();
+        Ok(diagnosis)
+    }
+
+    async fn is_leased(&self, run: &RunId, node: &NodeId) -> Result<bool, SessionError> {
+        let key = Key::node_lock(run, node);
+        let store = &self.cluster().coordination;
+        let value = self.patience().call(|| store.get(&key)).await?;
+        // A JavaScript reconciler's mark says that the node is enqueued, which serves as well.
+        Ok(value.is_some())
+    }
+
+    /// A run that has a status item and no document: its start was interrupted, and its input is
+    /// lost.
+    async fn never_started(&self, run: &RunId) -> Result<Vec<NodeId>, SessionError> {
+        let state = &self.cluster().state;
+        let Some(known) = self.patience().call(|| state.read_status(run)).await? else {
+            return Err(SessionError::NoSuchRun(run.clone()));
+        };
+        let reason = "never started: whoever began it stopped before its document was written";
+        let item = StatusItem {
+            status: Some(RunStatus::Failed),
+            last_updated: self.now(),
+            error: Some(reason.to_owned()),
+            final_status: Some(serde_json::json!({"status": "failed", "reason": reason})),
+            ..known.item
+        };
+        self.patience().call(|| state.replace_status(&item, &known.version)).await?;
+        Ok(Vec::new())
+    }
+}
+
+impl ReconcileReport {
+    /// Adds what became of one run.
+    pub(crate) fn add(&mut self, run: RunId, outcome: Result<Vec<NodeId>, SessionError>) {
+        let (enqueued, error) = match outcome {
+            Ok(enqueued) => (enqueued, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        if error.is_some() {
+            self.failed_runs += 1;
+        } else {
+            self.reconciled_runs += 1;
+        }
+        self.runs.push(ReconciledRun { run_id: run, enqueued, error });
+    }
+}
