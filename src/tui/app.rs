@@ -113,6 +113,8 @@ pub(super) enum Target {
     Rows { list: ListId, first: usize },
     /// A screen's name.
     Tab(Screen),
+    /// The text of a dialog, the first line of it being the line `first`.
+    Text { first: usize },
 }
 
 /// The state of the log widgets.
@@ -282,10 +284,14 @@ impl App {
     /// Takes in where things were drawn.
     pub(crate) fn drawn(&mut self, hits: Vec<Hit>) {
         for hit in &hits {
-            if let Target::Rows { list, first } = hit.target {
-                let state = &mut self.lists[list as usize];
-                state.offset = first;
-                state.height = usize::from(hit.area.height);
+            match (hit.target, &mut self.dialog) {
+                (Target::Rows { list, first }, _) => {
+                    let state = &mut self.lists[list as usize];
+                    state.offset = first;
+                    state.height = usize::from(hit.area.height);
+                }
+                (Target::Text { first }, Some(dialog)) => dialog.scrolled_to(first),
+                _ => {}
             }
         }
         self.hits = hits;
