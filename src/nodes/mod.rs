@@ -5,6 +5,7 @@ mod context;
 mod definition;
 mod exec;
 mod http;
+pub(crate) mod log;
 mod protocol;
 mod registry;
 mod secret;

@@ -6,6 +6,7 @@
 
 mod dead_letters;
 mod explain;
+mod in_memory;
 mod plan;
 mod rest;
 mod start;
@@ -21,6 +22,7 @@ use crate::{
 pub use self::{
     dead_letters::{Letter, Letters},
     explain::{Cause, CauseKind, Confidence},
+    in_memory::run_in_memory,
     plan::{Change, Done, Plan},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},

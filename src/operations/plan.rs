@@ -6,7 +6,7 @@ use super::{OperationError, Operations};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{
-        Answer, Continuation, Event, NodeState, Op, Planner, Refusal, RunDocument, RunStatus,
+        Answer, Awaits, Continuation, Event, NodeState, Op, Planner, Refusal, RunDocument, RunStatus,
         Timestamp, Verdict,
     },
     worker::{
@@ -24,6 +24,14 @@ pub struct Plan {
     pub changes: Vec<Change>,
     event: Event,
     rev: u64,
+    ends_sleep: bool,
+}
+
+impl Plan {
+    /// Whether the plan ends a sleep before its time.
+    pub fn ends_sleep(&self) -> bool {
+        self.ends_sleep
+    }
 }
 
 /// One thing that an operation changes.
@@ -137,6 +145,7 @@ impl Operations {
             changes: Vec::new(),
             event: Event::Enqueue { nodes: diagnosis.enqueue.clone() },
             rev: document.head().rev,
+            ends_sleep: false,
         };
         plan.changes.extend(
             diagnosis
@@ -278,7 +287,16 @@ impl Operations {
             effects.timers.into_iter().map(|(work, due)| Change::Message(work.node, Some(due))),
         );
         changes.extend(effects.cancel_children.into_iter().map(Change::ChildCancelled));
-        Ok(Plan { run: run.clone(), changes, event, rev: document.head().rev })
+        let ends_sleep = match &event {
+            Event::Answered(Answer { node, .. }) => {
+                let mut waiting = document.awaiting();
+                let node = node.as_ref().or_else(|| waiting.next());
+                node.and_then(|node| document.entry(node))
+                    .is_some_and(|entry| entry.awaits == Some(Awaits::Timer))
+            }
+            _ => false,
+        };
+        Ok(Plan { run: run.clone(), changes, event, rev: document.head().rev, ends_sleep })
     }
 
     pub(super) async fn read(&self, run: &RunId) -> Result<RunDocument, OperationError> {

@@ -59,11 +59,12 @@ impl MemoryQueue {
         visibility: Duration,
         body: Option<String>,
     ) -> Result<Receipt> {
+        let doing = if body.is_some() { "hide" } else { "renew" };
         let visible_at = self.clock.now() + visibility.min(MAX_VISIBILITY);
         let mut lanes = lock(&self.lanes);
         let pop_receipt = lanes.new_receipt();
         let messages = lanes.of(lane);
-        let id = messages.holding(receipt).ok_or_else(|| receipt_lost("hide", receipt))?;
+        let id = messages.holding(receipt).ok_or_else(|| receipt_lost(doing, receipt))?;
         messages.hide(id, visible_at, pop_receipt);
         if let (Some(message), Some(body)) = (messages.by_id.get_mut(&id), body) {
             message.body = body;

@@ -1,5 +1,7 @@
 //! A thread that reads.
 
+use std::thread::{self, JoinHandle};
+
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,15 +18,18 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts the thread.
-    pub(super) fn start(connection: Connection, name: &str) -> std::io::Result<Self> {
+    /// Starts the thread, and gives it to be waited for.
+    pub(super) fn start(
+        connection: Connection,
+        name: &str,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (requests, mut waiting) = mpsc::channel::<Request>(QUEUE);
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             while let Some(request) = waiting.blocking_recv() {
                 request(&connection);
             }
         })?;
-        Ok(Self { requests })
+        Ok((Self { requests }, thread))
     }
 
     /// Has a read carried out: all of it sees one state of the file, no older than this call.

@@ -51,15 +51,12 @@ impl Store {
         let writing = open::writing(&path, options)?;
         let items = open::reading(&path, options)?;
         let lists = open::reading(&path, options)?;
-        Ok(Self {
-            clock,
-            writer: Writer::start(writing, SameFile::at(&path), options.patience)
-                .map_err(no_thread)?,
-            items: Reader::start(items, "sqlite-items").map_err(no_thread)?,
-            lists: Reader::start(lists, "sqlite-lists").map_err(no_thread)?,
-            key_writes: AtomicU32::new(0),
-            path,
-        })
+        let (items, items_thread) = Reader::start(items, "sqlite-items").map_err(no_thread)?;
+        let (lists, lists_thread) = Reader::start(lists, "sqlite-lists").map_err(no_thread)?;
+        let readers = vec![items_thread, lists_thread];
+        let writer = Writer::start(writing, SameFile::at(&path), options.patience, readers)
+            .map_err(no_thread)?;
+        Ok(Self { clock, writer, items, lists, key_writes: AtomicU32::new(0), path })
     }
 
     /// The time, in milliseconds since 1970.

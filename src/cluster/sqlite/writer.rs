@@ -1,7 +1,11 @@
 //! The thread that writes: it carries out all requests that wait in one transaction, so that they
 //! share one wait for the disk.
 
-use std::{mem, slice, time::Duration};
+use std::{
+    mem, slice,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -82,17 +86,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. In the end it closes its connection after `readers` have closed theirs.
     pub(super) fn start(
         connection: Connection,
         file: SameFile,
         patience: Duration,
+        readers: Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
-        let thread = WriterThread { connection, file, patience, synced: None };
-        std::thread::Builder::new()
+        let writer = WriterThread { connection, file, patience, synced: None };
+        thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || thread.serve(waiting))?;
+            .spawn(move || writer.serve(waiting, readers))?;
         Ok(Self { requests })
     }
 
@@ -126,7 +131,11 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn serve(mut self, mut waiting: mpsc::Receiver<Box<dyn Request>>) {
+    fn serve(
+        mut self,
+        mut waiting: mpsc::Receiver<Box<dyn Request>>,
+        readers: Vec<JoinHandle<()>>,
+    ) {
         // Waiting for other processes is done here, where the pauses are shorter.
         if let Err(error) = self.connection.busy_timeout(Duration::ZERO) {
             tracing::warn!(%error, "can't set the wait for locks");
@@ -135,8 +144,14 @@ impl WriterThread {
         while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
             self.carry_out(mem::take(&mut batch));
         }
-        // Closing the last connection empties the log into the file; if other processes go on, it
-        // is done as far as they allow.
+        // Closing the last connection of all moves the log into the file and deletes it; of two that
+        // are closed at the same moment, neither is the last.
+        for reader in readers {
+            if reader.join().is_err() {
+                tracing::warn!("a reading thread has panicked");
+            }
+        }
+        // If other processes go on, the log is moved as far as they allow.
         if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
             tracing::debug!(%error, "the log was left as it is");
         }

@@ -1,20 +1,16 @@
 //! What a program writes on its stderr: into the log, and the last of it into errors.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tracing_core::{
-    Event, Kind, Level, Metadata,
-    callsite::{self, Callsite},
-    field::{FieldSet, Value},
-    identify_callsite,
-    subscriber::Interest,
-};
 
-use crate::nodes::secret::{Mask, printable};
+use crate::nodes::{
+    log::Target,
+    secret::{Mask, printable},
+};
 
 /// How much of a line is kept, in bytes.
 const LONGEST_LINE: usize = 8 << 10;
@@ -106,57 +102,6 @@ impl Line {
             (_, 0) => Some(shown),
             (_, cut) => Some(format!("{shown}… ({cut} bytes left out)")),
         }
-    }
-}
-
-/// A place in the program that log lines come from, as tracing sees it: one for each kind of node,
-/// made once and kept, since the macros only know targets that are fixed when compiling.
-struct Target {
-    metadata: OnceLock<Metadata<'static>>,
-}
-
-impl Target {
-    fn of(node: &str) -> &'static Self {
-        static TARGETS: OnceLock<Mutex<HashMap<String, &'static Target>>> = OnceLock::new();
-        let mut targets =
-            TARGETS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(target) = targets.get(node) {
-            return target;
-        }
-        let target: &'static Self = Box::leak(Box::new(Self { metadata: OnceLock::new() }));
-        let name: &'static str = Box::leak(format!("node::{node}").into_boxed_str());
-        let fields = FieldSet::new(&["message"], identify_callsite!(target));
-        target.metadata.get_or_init(|| {
-            Metadata::new("stderr", name, Level::INFO, None, None, None, fields, Kind::EVENT)
-        });
-        callsite::register(target);
-        targets.insert(node.to_owned(), target);
-        target
-    }
-
-    fn log(&'static self, text: &str) {
-        let metadata = self.metadata();
-        let fields = metadata.fields();
-        if let Some(message) = fields.field("message") {
-            let message_text = format_args!("{text}");
-            let values = [(&message, Some(&message_text as &dyn Value))];
-            tracing_core::dispatcher::get_default(|dispatch| {
-                let values = fields.value_set(&values);
-                let event = Event::new(metadata, &values);
-                if dispatch.enabled(metadata) {
-                    dispatch.event(&event);
-                }
-            });
-        }
-    }
-}
-
-impl Callsite for Target {
-    // What subscribers want is asked for each line: they are few, and the filter may change.
-    fn set_interest(&self, _: Interest) {}
-
-    fn metadata(&self) -> &Metadata<'_> {
-        self.metadata.get().expect("set before anything can see the target")
     }
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod batches;
 mod keys;
 mod plans;
 mod values;
