@@ -11,8 +11,10 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod monitor;
 pub mod nodes;
 pub mod operations;
+pub mod tui;
 pub mod worker;
 
 pub use operations::run_in_memory;

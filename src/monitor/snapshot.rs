@@ -1,0 +1,179 @@
+//! The snapshot: everything that is on the screen, with where it came from and how old it is.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{detail::RunDetail, runs::RunsView};
+use crate::{
+    blueprint::{BlueprintId, NodeId, RunId},
+    cluster::{DeadLetter, Heartbeat, HeldLock},
+    engine::Timestamp,
+};
+
+/// What is known about a cluster at one moment. Never changes; cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the cluster is called.
+    pub cluster: Arc<str>,
+    /// Jobs waiting, and the poison queue.
+    pub queue: Sourced<QueueView>,
+    /// The runs.
+    pub runs: Sourced<RunsView>,
+    /// Leases that are held.
+    pub locks: Sourced<LocksView>,
+    /// Workers that are alive.
+    pub workers: Sourced<WorkersView>,
+    /// The run that is looked at closely, if one is.
+    pub detail: Sourced<Option<RunDetail>>,
+}
+
+impl Snapshot {
+    /// A snapshot of a cluster nothing is known about yet.
+    pub fn empty(cluster: &str) -> Self {
+        Self {
+            cluster: Arc::from(cluster),
+            queue: Sourced::default(),
+            runs: Sourced::default(),
+            locks: Sourced::default(),
+            workers: Sourced::default(),
+            detail: Sourced::default(),
+        }
+    }
+
+    /// What is known about the holder of a lease.
+    pub fn holder(&self, lock: &HeldLock) -> HolderState {
+        match (&lock.holder, &self.workers.state) {
+            (None, _) => HolderState::Foreign,
+            (Some(_), SourceState::Loading) => HolderState::Unknown,
+            (Some(worker), _) => {
+                if self.workers.data.workers.iter().any(|beat| beat.name == *worker) {
+                    HolderState::Alive
+                } else {
+                    HolderState::Gone
+                }
+            }
+        }
+    }
+}
+
+/// What one source gave, and how it is.
+#[derive(Debug, Clone)]
+pub struct Sourced<T> {
+    /// The last that it gave.
+    pub data: Arc<T>,
+    /// How it is.
+    pub state: SourceState,
+    /// When it last answered. While nothing changes this is brought up to date every ten seconds
+    /// only, so that an idle cluster causes no drawing.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl<T: Default> Default for Sourced<T> {
+    fn default() -> Self {
+        Self { data: Arc::default(), state: SourceState::Loading, updated_at: None }
+    }
+}
+
+/// How a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceState {
+    /// It has not answered yet.
+    Loading,
+    /// It answered when it was last asked.
+    Live,
+    /// It did not; the data is what it gave before.
+    Stale {
+        /// Why not. Never a secret.
+        error: Arc<str>,
+        /// When it will be asked again.
+        next_try: Timestamp,
+    },
+}
+
+/// The job queue and the poison queue.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueueView {
+    /// Messages waiting, hidden and delayed ones too. Approximate.
+    pub depth: u64,
+    /// When the oldest visible message was sent.
+    pub oldest: Option<Timestamp>,
+    /// Messages in the poison queue.
+    pub poison: u64,
+    /// The next visible messages.
+    pub next: Vec<QueuedJob>,
+    /// The first messages of the poison queue.
+    pub dead_letters: Vec<DeadLetterRow>,
+    /// The depth at the last looks, oldest first, [`QueueView::HISTORY`] at most.
+    pub history: Vec<u64>,
+    /// Nodes that this program's workers finish a second, once that is known.
+    pub completions: Option<f64>,
+    /// Jobs that arrive a second: what was finished and what the queue grew by.
+    pub arrivals: Option<f64>,
+}
+
+impl QueueView {
+    /// How many depths are kept.
+    pub const HISTORY: usize = 120;
+}
+
+/// A message of the job queue that was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuedJob {
+    /// The message's id.
+    pub message_id: String,
+    /// The run, node and blueprint it names; nothing if it is not a job.
+    pub job: Option<(RunId, NodeId, BlueprintId)>,
+    /// When it was sent.
+    pub inserted_at: Timestamp,
+    /// How often it has been received.
+    pub dequeue_count: u32,
+}
+
+/// A message of the poison queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetterRow {
+    /// The message's id: what replay and purge name.
+    pub message_id: String,
+    /// When it was put there.
+    pub inserted_at: Timestamp,
+    /// What it says; nothing if it was put there by another program.
+    pub letter: Option<DeadLetter>,
+}
+
+/// The leases that are held.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LocksView {
+    /// They, soonest to end first.
+    pub locks: Vec<HeldLock>,
+    /// Whether there are more than were read.
+    pub more: bool,
+}
+
+/// The workers that are alive.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WorkersView {
+    /// They, by name.
+    pub workers: Vec<Heartbeat>,
+}
+
+impl WorkersView {
+    /// How many nodes they have run in total.
+    pub fn done(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.done).sum()
+    }
+}
+
+/// What is known about the holder of a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HolderState {
+    /// A worker whose heartbeat lives.
+    Alive,
+    /// A worker without a heartbeat.
+    Gone,
+    /// Not a worker of this program: nobody can tell.
+    Foreign,
+    /// The workers have not been read yet.
+    Unknown,
+}
+
+/// A duration after which unchanged data is published again, for the sake of its age.
+pub(super) const REFRESH_AGE: Duration = Duration::from_secs(10);

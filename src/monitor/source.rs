@@ -1,0 +1,144 @@
+//! The loop around a source: ask, publish what changed, wait, and back off while it fails.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rand::Rng;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::snapshot::{REFRESH_AGE, Snapshot, SourceState, Sourced};
+use crate::cluster::{self, Clock};
+
+/// The longest pause between two tries of a source that fails.
+const BACKOFF_CEILING: Duration = Duration::from_secs(30);
+
+/// Something that can be asked for a part of the snapshot.
+#[async_trait]
+pub(super) trait Source: Send + 'static {
+    /// That part.
+    type Data: Send + Sync;
+
+    /// Where it is in the snapshot.
+    fn slot(snapshot: &mut Snapshot) -> &mut Sourced<Self::Data>;
+
+    /// Asks. Nothing means that it is as in `current`.
+    async fn look(&mut self, current: &Snapshot) -> cluster::Result<Option<Self::Data>>;
+}
+
+/// When a source is asked, and how long that may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timing {
+    /// The pause after an answer.
+    pub(super) interval: Duration,
+    /// How long one look may take.
+    pub(super) timeout: Duration,
+}
+
+/// What all sources share.
+#[derive(Clone)]
+pub(super) struct Board {
+    /// Where snapshots are published.
+    pub(super) snapshots: Arc<watch::Sender<Arc<Snapshot>>>,
+    /// The time of day.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Ends the tasks.
+    pub(super) cancel: CancellationToken,
+}
+
+impl Board {
+    fn publish(&self, change: impl FnOnce(&mut Snapshot) -> bool) {
+        self.snapshots.send_if_modified(|current| {
+            let mut next = (**current).clone();
+            let changed = change(&mut next);
+            if changed {
+                *current = Arc::new(next);
+            }
+            changed
+        });
+    }
+}
+
+/// Asks a source again and again until cancelled. `wake` has it asked at once.
+pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
+    mut source: S,
+    timing: Timing,
+    board: Board,
+    mut wake: watch::Receiver<W>,
+) {
+    let mut failures = 0;
+    loop {
+        let current = board.snapshots.borrow().clone();
+        let answer = tokio::select! {
+            () = board.cancel.cancelled() => return,
+            answer = tokio::time::timeout(timing.timeout, source.look(&current)) => answer,
+        };
+        let now = board.clock.now();
+        let error = match answer {
+            Ok(Ok(data)) => {
+                board.publish(|snapshot| accept(S::slot(snapshot), data, now));
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => {
+                Some(format!("no answer within {}", humantime::format_duration(timing.timeout)))
+            }
+        };
+        let pause = if let Some(error) = error {
+            failures += 1;
+            let pause = backoff(timing.interval, failures);
+            board.publish(|snapshot| {
+                let next_try = now + pause;
+                S::slot(snapshot).state = SourceState::Stale { error: error.into(), next_try };
+                true
+            });
+            pause
+        } else {
+            failures = 0;
+            timing.interval
+        };
+        tokio::select! {
+            () = board.cancel.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+            woken = wake.changed() => {
+                if woken.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Takes an answer over. Returns whether that is worth publishing.
+fn accept<T>(slot: &mut Sourced<T>, data: Option<T>, now: crate::engine::Timestamp) -> bool {
+    let aged = slot.updated_at.is_none_or(|at| now.since(at) >= REFRESH_AGE);
+    let changed = data.is_some() || slot.state != SourceState::Live || aged;
+    if let Some(data) = data {
+        slot.data = Arc::new(data);
+    }
+    slot.state = SourceState::Live;
+    slot.updated_at = Some(now);
+    changed
+}
+
+/// The pause after the given number of failures in a row: doubling, capped, and jittered by half,
+/// so that dashboards that lost a service together don't all come back to it at once.
+fn backoff(interval: Duration, failures: u32) -> Duration {
+    let doubled = interval.saturating_mul(1 << failures.min(10)).min(BACKOFF_CEILING);
+    doubled.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_to_its_ceiling_and_never_beyond() {
+        for failures in 1..40 {
+            let pause = backoff(Duration::from_secs(1), failures);
+            assert!(pause <= BACKOFF_CEILING, "{pause:?} after {failures}");
+            assert!(pause >= Duration::from_secs(1), "{pause:?} after {failures}");
+        }
+        assert!(backoff(Duration::from_secs(1), 39) >= BACKOFF_CEILING / 2);
+    }
+}

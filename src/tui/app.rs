@@ -1,0 +1,322 @@
+//! The dashboard's state.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use ratatui::layout::Rect;
+use tui_logger::TuiWidgetState;
+
+use super::{
+    actions::Action,
+    dialog::Dialog,
+    keymap::Keymap,
+    list::ListState,
+    message::{CatalogEntry, WorkerStatus},
+    rows::{ListId, Rows, RunOrder},
+    theme::Theme,
+};
+use crate::{
+    blueprint::{BlueprintId, RunId},
+    engine::Timestamp,
+    monitor::Snapshot,
+};
+
+/// A screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Screen {
+    Overview,
+    Runs,
+    Run,
+    Queue,
+    Locks,
+    Workers,
+    Blueprints,
+    Logs,
+}
+
+impl Screen {
+    /// The screens that have a number, in their order.
+    pub(super) const TABS: [(Self, Action, &'static str); 7] = [
+        (Self::Overview, Action::Overview, "Overview"),
+        (Self::Runs, Action::Runs, "Runs"),
+        (Self::Queue, Action::Queue, "Queue"),
+        (Self::Locks, Action::Locks, "Locks"),
+        (Self::Workers, Action::Workers, "Workers"),
+        (Self::Blueprints, Action::Blueprints, "Blueprints"),
+        (Self::Logs, Action::Logs, "Logs"),
+    ];
+
+    /// The lists on it that can have the focus, the first one first.
+    pub(super) fn lists(self) -> &'static [ListId] {
+        match self {
+            Self::Overview => &[ListId::Jobs, ListId::Locks, ListId::Runs, ListId::Logs],
+            Self::Runs => &[ListId::Runs],
+            Self::Run => &[ListId::Nodes, ListId::Inspector],
+            Self::Queue => &[ListId::Jobs, ListId::Letters],
+            Self::Locks => &[ListId::Locks],
+            Self::Workers => &[ListId::Workers],
+            Self::Blueprints => &[ListId::Blueprints],
+            Self::Logs => &[ListId::Logs],
+        }
+    }
+
+    /// The list that has the focus at first.
+    pub(super) fn first_focus(self) -> ListId {
+        match self {
+            Self::Overview => ListId::Runs,
+            screen => screen.lists()[0],
+        }
+    }
+}
+
+/// A short notice of what came of something.
+#[derive(Debug, Clone)]
+pub(super) struct Toast {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    pub(super) until: Timestamp,
+}
+
+/// Whether a notice is good or bad news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+}
+
+/// Something that was done from here.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub(super) at: Timestamp,
+    pub(super) what: String,
+    pub(super) result: String,
+    pub(super) tone: Tone,
+}
+
+/// A part of the screen that the mouse can hit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) area: Rect,
+    pub(super) target: Target,
+}
+
+/// What is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// A pane.
+    Pane(ListId),
+    /// Rows of a list, the first of them being the row `first`.
+    Rows { list: ListId, first: usize },
+    /// A screen's name.
+    Tab(Screen),
+}
+
+/// The state of the log widgets.
+pub(super) struct Logs {
+    /// Of the screen.
+    pub(super) screen: TuiWidgetState,
+    /// Of the overview's pane, without the list of targets.
+    pub(super) pane: TuiWidgetState,
+    /// Whether the list of targets is shown.
+    pub(super) targets: bool,
+    /// Whether the screen was scrolled up, and doesn't follow.
+    pub(super) scrolled: bool,
+    /// Whether there was any line yet.
+    pub(super) any: bool,
+}
+
+/// Whether what changes the cluster is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It is.
+    Full,
+    /// It is not.
+    ReadOnly,
+}
+
+/// All state of the dashboard.
+pub(crate) struct App {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// What is shown instead while the display is frozen, and the time then.
+    pub(super) frozen: Option<(Arc<Snapshot>, Timestamp)>,
+    pub(super) catalog: Arc<[CatalogEntry]>,
+    pub(super) worker: Option<WorkerStatus>,
+    pub(super) clock: Timestamp,
+    pub(super) themes: Vec<Theme>,
+    pub(super) theme: usize,
+    pub(super) keymap: Keymap,
+    pub(super) access: Access,
+    pub(super) screen: Screen,
+    pub(super) focus: ListId,
+    /// Where Esc leads to.
+    pub(super) trail: Vec<(Screen, ListId)>,
+    pub(super) open_run: Option<RunId>,
+    pub(super) lists: [ListState; ListId::COUNT],
+    pub(super) filters: HashMap<ListId, String>,
+    pub(super) order: RunOrder,
+    pub(super) rows: Rows,
+    pub(super) dialog: Option<Dialog>,
+    /// What was last typed as the input of a blueprint.
+    pub(super) drafts: HashMap<BlueprintId, String>,
+    pub(super) toasts: VecDeque<Toast>,
+    pub(super) done: VecDeque<Done>,
+    /// Operations that are under way.
+    pub(super) under_way: usize,
+    pub(super) tickets: u64,
+    /// The operator has left; the worker is being drained.
+    pub(super) leaving: bool,
+    pub(super) logs: Logs,
+    /// Where things are on the screen, as last drawn.
+    pub(super) hits: Vec<Hit>,
+    /// Whether anything changed since the screen was last drawn.
+    pub(crate) dirty: bool,
+}
+
+/// How long a notice stays.
+const TOAST: Duration = Duration::from_secs(6);
+
+/// How many of the things done from here are kept.
+const DONE: usize = 200;
+
+impl App {
+    /// The state at the start, before anything is known.
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        keymap: Keymap,
+        access: Access,
+        now: Timestamp,
+    ) -> Self {
+        let mut app = Self {
+            snapshot,
+            frozen: None,
+            catalog: Arc::from([]),
+            worker: None,
+            clock: now,
+            themes: Theme::built_in(),
+            theme: 0,
+            keymap,
+            access,
+            screen: Screen::Overview,
+            focus: Screen::Overview.first_focus(),
+            trail: Vec::new(),
+            open_run: None,
+            lists: Default::default(),
+            filters: HashMap::new(),
+            order: RunOrder::default(),
+            rows: Rows::default(),
+            dialog: None,
+            drafts: HashMap::new(),
+            toasts: VecDeque::new(),
+            done: VecDeque::new(),
+            under_way: 0,
+            tickets: 0,
+            leaving: false,
+            logs: Logs {
+                screen: TuiWidgetState::new(),
+                pane: TuiWidgetState::new(),
+                targets: true,
+                scrolled: false,
+                any: false,
+            },
+            hits: Vec::new(),
+            dirty: true,
+        };
+        app.relist();
+        app
+    }
+
+    /// Shows these themes, beginning with the one at `first`.
+    pub(crate) fn set_themes(&mut self, themes: Vec<Theme>, first: usize) {
+        if !themes.is_empty() {
+            self.theme = first.min(themes.len() - 1);
+            self.themes = themes;
+        }
+    }
+
+    /// The snapshot that is on the screen.
+    pub(super) fn shown(&self) -> &Arc<Snapshot> {
+        self.frozen.as_ref().map_or(&self.snapshot, |(snapshot, _)| snapshot)
+    }
+
+    /// The time that ages on the screen are reckoned from.
+    pub(super) fn now(&self) -> Timestamp {
+        self.frozen.as_ref().map_or(self.clock, |(_, at)| *at)
+    }
+
+    pub(super) fn filter(&self, list: ListId) -> &str {
+        self.filters.get(&list).map_or("", String::as_str)
+    }
+
+    pub(super) fn list(&self, list: ListId) -> &ListState {
+        &self.lists[list as usize]
+    }
+
+    pub(super) fn current_theme(&self) -> &Theme {
+        &self.themes[self.theme]
+    }
+
+    pub(super) fn notify(&mut self, tone: Tone, text: impl Into<String>) {
+        if self.toasts.len() >= 3 {
+            self.toasts.pop_front();
+        }
+        self.toasts.push_back(Toast { text: text.into(), tone, until: self.clock + TOAST });
+    }
+
+    /// Records what came of something, says so and logs it.
+    pub(super) fn record(&mut self, tone: Tone, what: String, result: String) {
+        match tone {
+            Tone::Good => tracing::info!("{what}: {result}"),
+            Tone::Bad => tracing::error!("{what}: {result}"),
+        }
+        self.notify(tone, result.clone());
+        if self.done.len() >= DONE {
+            self.done.pop_front();
+        }
+        self.done.push_back(Done { at: self.clock, what, result, tone });
+    }
+
+    /// Takes in where things were drawn.
+    pub(crate) fn drawn(&mut self, hits: Vec<Hit>) {
+        for hit in &hits {
+            if let Target::Rows { list, first } = hit.target {
+                let state = &mut self.lists[list as usize];
+                state.offset = first;
+                state.height = usize::from(hit.area.height);
+            }
+        }
+        self.hits = hits;
+        self.dirty = false;
+    }
+
+    /// Whether an action makes sense where the operator is.
+    pub(super) fn offers(&self, action: Action) -> bool {
+        if self.access == Access::ReadOnly && action.changes() {
+            return false;
+        }
+        let about_run = self.run_of_row(self.focus).is_some();
+        match action {
+            Action::Requeue | Action::Cancel => about_run,
+            Action::Answer => {
+                about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
+            }
+            Action::Reconcile => {
+                self.screen == Screen::Run || self.shown().runs.data.counts().stalled > 0
+            }
+            Action::Replay | Action::Purge => {
+                self.focus == ListId::Letters
+                    || (self.focus == ListId::Jobs && self.shown().queue.data.poison > 0)
+            }
+            Action::Pause | Action::Drain => self.worker.is_some(),
+            Action::Filter => {
+                let narrowed = !self.filter(self.focus).is_empty();
+                self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
+            }
+            Action::Sort => self.focus == ListId::Runs,
+            Action::NextPane | Action::PreviousPane => self.screen.lists().len() > 1,
+            _ => true,
+        }
+    }
+}

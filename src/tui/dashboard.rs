@@ -1,0 +1,367 @@
+//! The loop: hear everything that happened, then draw once if anything changed.
+
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use crossterm::event::{Event, EventStream};
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{
+    app::{Access, App},
+    keymap::Keymap,
+    log::new_lines,
+    message::{CatalogEntry, Command, ExitReason, Message, WorkerStatus},
+    operator::{Operation, Operator, OperatorError, Preview},
+    terminal::{Screen, Surface, on_stage},
+    theme::{Colours, Theme},
+    update::update,
+    view::view,
+};
+use crate::{cluster::Clock, monitor::MonitorHandle};
+
+/// The shortest time between two frames: thirty a second.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How long a plan may take, and how long carrying it out may.
+const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
+const APPLY_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long a stop may take to happen.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How many events are taken in between two frames at most: a flood must not keep the screen from
+/// being drawn.
+const DRAIN: usize = 1_000;
+
+/// Everything a dashboard needs.
+pub struct DashboardDeps {
+    /// What it shows.
+    pub monitor: MonitorHandle,
+    /// Who carries out what the operator asks for.
+    pub operator: Arc<dyn Operator>,
+    /// What the worker in this process is doing; nothing if there is none.
+    pub worker: Option<watch::Receiver<WorkerStatus>>,
+    /// The blueprints that are loaded.
+    pub catalog: watch::Receiver<Arc<[CatalogEntry]>>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The themes to choose from.
+    pub themes: Vec<Theme>,
+    /// The name of the one to begin with; the first one if there is none of that name.
+    pub theme: String,
+    /// How many colours the terminal has.
+    pub colours: Colours,
+    /// The keys.
+    pub keymap: Keymap,
+    /// Whether what changes the cluster is allowed.
+    pub access: Access,
+}
+
+/// Shows the dashboard until the operator leaves or the terminal is gone. Takes the terminal and
+/// gives it back, whatever happens. The worker is the caller's business: see [`ExitReason`].
+pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
+    // Before the terminal is taken: from then on no signal may end the process as it stands.
+    let signals = Signals::new()?;
+    let mut screen = Screen::take_over()?;
+    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await;
+    match ended {
+        Err(error) if is_lost(&error) => Ok(ExitReason::TerminalLost),
+        ended => ended,
+    }
+}
+
+/// Runs the dashboard on any surface and any stream of events.
+async fn drive(
+    surface: &mut impl Surface,
+    events: impl Stream<Item = io::Result<Event>> + Unpin,
+    signals: Signals,
+    log_lines: Arc<Notify>,
+    deps: DashboardDeps,
+) -> io::Result<ExitReason> {
+    let DashboardDeps {
+        monitor,
+        operator,
+        worker,
+        catalog,
+        clock,
+        themes,
+        theme,
+        colours,
+        keymap,
+        access,
+    } = deps;
+    let mut app = App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now());
+    let first = themes.iter().position(|it| it.name == theme).unwrap_or(0);
+    app.set_themes(themes.iter().map(|theme| theme.on(colours)).collect(), first);
+    let (results, answers) = mpsc::channel(64);
+    let mut ears = Ears {
+        events,
+        snapshots: monitor.snapshots.clone(),
+        worker,
+        catalog,
+        answers,
+        log_lines,
+        clock,
+        tick: tokio::time::interval(Duration::from_secs(1)),
+        signals,
+    };
+    ears.tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for message in ears.first() {
+        update(&mut app, message);
+    }
+    let hands = Hands { monitor, operator, results };
+    draw(surface, &mut app)?;
+    let mut drawn = Instant::now();
+    loop {
+        let next_frame = app.dirty.then_some(drawn + FRAME);
+        let mut heard = ears.listen(next_frame).await;
+        // Everything that has happened by now goes into the same frame.
+        for _ in 0..DRAIN {
+            let Some(next) = heard else { break };
+            match next {
+                Heard::Message(message) => {
+                    for command in update(&mut app, message) {
+                        match hands.carry_out(surface, command)? {
+                            Next::GoOn => {}
+                            Next::Suspend => ears.signals.suspend(surface).await?,
+                            Next::End(reason) => return Ok(reason),
+                        }
+                    }
+                }
+                Heard::Stop => {
+                    ears.signals.suspend(surface).await?;
+                    app.dirty = true;
+                }
+                Heard::End(reason) => return Ok(reason),
+            }
+            heard = ears.listen(None).now_or_never().flatten();
+        }
+        if app.dirty && drawn.elapsed() >= FRAME {
+            draw(surface, &mut app)?;
+            drawn = Instant::now();
+        }
+    }
+}
+
+fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<()> {
+    let mut hits = Vec::new();
+    surface.draw(&mut |frame| hits = view(app, frame))?;
+    app.drawn(hits);
+    Ok(())
+}
+
+/// Whether an error of the terminal means that there is none any more.
+fn is_lost(error: &io::Error) -> bool {
+    /// `EIO`: what a write to a terminal that was closed gives.
+    const IO_ERROR: i32 = 5;
+    error.kind() == io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(IO_ERROR)
+}
+
+/// Something that was heard.
+enum Heard {
+    Message(Message),
+    /// The shell wants the terminal (SIGTSTP).
+    Stop,
+    End(ExitReason),
+}
+
+/// Everything that can be heard from.
+struct Ears<E> {
+    events: E,
+    snapshots: watch::Receiver<Arc<crate::monitor::Snapshot>>,
+    worker: Option<watch::Receiver<WorkerStatus>>,
+    catalog: watch::Receiver<Arc<[CatalogEntry]>>,
+    answers: mpsc::Receiver<Message>,
+    log_lines: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    tick: tokio::time::Interval,
+    signals: Signals,
+}
+
+impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
+    /// What is known already.
+    fn first(&mut self) -> Vec<Message> {
+        let mut messages = vec![Message::Catalog(self.catalog.borrow_and_update().clone())];
+        if let Some(worker) = &mut self.worker {
+            messages.push(Message::Worker(*worker.borrow_and_update()));
+        }
+        messages
+    }
+
+    /// Waits until something happens, or until the next frame is due: nothing then.
+    async fn listen(&mut self, until: Option<Instant>) -> Option<Heard> {
+        let frame = async {
+            match until {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        Some(tokio::select! {
+            // Keys come first: they never wait behind a flood of data.
+            biased;
+            event = self.events.next() => match event {
+                Some(Ok(event)) => Heard::Message(Message::Input(event)),
+                // A terminal that can't be read is gone.
+                Some(Err(_)) | None => Heard::End(ExitReason::TerminalLost),
+            },
+            signal = self.signals.next() => signal,
+            () = frame => return None,
+            Some(answer) = self.answers.recv() => Heard::Message(answer),
+            Ok(()) = self.snapshots.changed() => {
+                Heard::Message(Message::Snapshot(self.snapshots.borrow_and_update().clone()))
+            }
+            Some(status) = changed(self.worker.as_mut()) => {
+                Heard::Message(Message::Worker(status))
+            }
+            Ok(()) = self.catalog.changed() => {
+                Heard::Message(Message::Catalog(self.catalog.borrow_and_update().clone()))
+            }
+            _ = self.tick.tick() => Heard::Message(Message::Tick(self.clock.now())),
+            () = self.log_lines.notified() => Heard::Message(Message::LogLines),
+        })
+    }
+}
+
+/// Waits for a change of the worker's status; never ends where there is none to come.
+async fn changed(worker: Option<&mut watch::Receiver<WorkerStatus>>) -> Option<WorkerStatus> {
+    let worker = worker?;
+    worker.changed().await.ok()?;
+    Some(*worker.borrow_and_update())
+}
+
+/// What follows a command.
+enum Next {
+    GoOn,
+    Suspend,
+    End(ExitReason),
+}
+
+/// What carries commands out.
+struct Hands {
+    monitor: MonitorHandle,
+    operator: Arc<dyn Operator>,
+    results: mpsc::Sender<Message>,
+}
+
+impl Hands {
+    /// Carries a command out; what takes time does so in the background.
+    fn carry_out(&self, surface: &mut impl Surface, command: Command) -> io::Result<Next> {
+        match command {
+            Command::Preview { ticket, operation } => self.preview(ticket, operation),
+            Command::Apply { operation, preview } => self.apply(operation, preview),
+            Command::WatchRun(run) => self.monitor.watch_run(run),
+            Command::Refresh => self.monitor.refresh(),
+            Command::Copy(text) => surface.copy(&text)?,
+            Command::Redraw => surface.redraw()?,
+            Command::Suspend => return Ok(Next::Suspend),
+            Command::Exit(reason) => return Ok(Next::End(reason)),
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn preview(&self, ticket: u64, operation: Operation) {
+        let (operator, results) = (self.operator.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
+            // Without a receiver the dashboard has ended.
+            let _ = results.send(Message::Previewed { ticket, result }).await;
+        });
+    }
+
+    fn apply(&self, operation: Operation, preview: Preview) {
+        let (operator, results) = (self.operator.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let result = bounded(APPLY_LIMIT, operator.apply(&operation, &preview)).await;
+            let _ = results.send(Message::Applied { operation, result }).await;
+        });
+    }
+}
+
+/// Waits for an operator's answer, but not for ever, and takes a panic for a failure.
+async fn bounded<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, OperatorError>>,
+) -> Result<T, OperatorError> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(OperatorError::Failed(
+            "a defect in this program: it panicked, the log says where".to_owned(),
+        )),
+        Err(_) => Err(OperatorError::Failed(format!(
+            "no answer within {}; it may have happened, look before you try again",
+            humantime::format_duration(limit)
+        ))),
+    }
+}
+
+/// The signals that concern a dashboard.
+#[cfg(unix)]
+struct Signals {
+    hang_up: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    stop: tokio::signal::unix::Signal,
+    go_on: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+        let other = |which: Signal| signal(SignalKind::from_raw(which.as_raw()));
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            stop: other(Signal::TSTP)?,
+            go_on: other(Signal::CONT)?,
+        })
+    }
+
+    /// Gives the terminal back, stops this process until the shell lets it go on, takes it again.
+    async fn suspend(&mut self, surface: &mut impl Surface) -> io::Result<()> {
+        use rustix::process::{Signal, getpid, kill_process};
+        surface.release()?;
+        // One from before is none of this stop's.
+        let _ = self.go_on.recv().now_or_never();
+        kill_process(getpid(), Signal::STOP)?;
+        // Another thread may take the stop, and this one run on for a moment: it must not take the
+        // terminal before it was let go on. The limit only counts while the process runs.
+        let _ = tokio::time::timeout(STOP_LIMIT, self.go_on.recv()).await;
+        surface.take()
+    }
+
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            _ = self.hang_up.recv() => Heard::End(ExitReason::TerminalLost),
+            _ = self.terminate.recv() => Heard::End(ExitReason::Terminated),
+            _ = self.stop.recv() => Heard::Stop,
+        }
+    }
+}
+
+/// Elsewhere there are none.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Heard {
+        std::future::pending().await
+    }
+
+    async fn suspend(&mut self, _: &mut impl Surface) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "dashboard_tests.rs"]
+mod tests;

@@ -1,0 +1,204 @@
+//! What lies over the screen and takes the keys: questions, inputs, help.
+
+use ratatui_textarea::TextArea;
+use serde_json::Value;
+
+use super::{
+    operator::{Operation, Preview},
+    rows::ListId,
+};
+use crate::blueprint::{BlueprintId, RunId};
+
+/// The most text an input takes, in bytes.
+pub(super) const INPUT_LIMIT: usize = 256 * 1024;
+
+/// What lies over the screen.
+pub(super) enum Dialog {
+    Confirm(Confirm),
+    ChooseBlueprint(Picker),
+    Start(StartForm),
+    Answer(AnswerForm),
+    Palette(Picker),
+    Filter {
+        list: ListId,
+        /// What the filter was, for Esc.
+        before: String,
+    },
+    Help {
+        scroll: usize,
+    },
+    History {
+        scroll: usize,
+    },
+    /// Leave although nodes are still running?
+    Leave(Choice),
+}
+
+/// Which of the two buttons has the focus. The harmless one has it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Choice {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Choice {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::No => Self::Yes,
+            Self::Yes => Self::No,
+        }
+    }
+}
+
+/// Asks whether to carry out an operation, and shows its plan.
+pub(super) struct Confirm {
+    pub(super) operation: Operation,
+    /// Which preview it waits for.
+    pub(super) ticket: u64,
+    pub(super) plan: Plan,
+    pub(super) choice: Choice,
+    pub(super) scroll: usize,
+    /// Why the plan had to be made anew.
+    pub(super) moved: Option<String>,
+    /// The form to go back to.
+    pub(super) back: Option<Box<Dialog>>,
+}
+
+/// How far the plan is.
+pub(super) enum Plan {
+    Awaited,
+    Ready(Preview),
+    Failed(String),
+}
+
+/// A choice among things that are narrowed down by typing.
+#[derive(Default)]
+pub(super) struct Picker {
+    pub(super) text: String,
+    pub(super) index: usize,
+}
+
+/// The fields of the start form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StartField {
+    Input,
+    Go,
+}
+
+/// Starts a run: the input as JSON.
+pub(super) struct StartForm {
+    pub(super) blueprint: BlueprintId,
+    pub(super) input: JsonInput,
+    pub(super) field: StartField,
+}
+
+/// The fields of the answer form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnswerField {
+    Node,
+    Action,
+    Output,
+    Go,
+}
+
+/// Answers a waiting node.
+pub(super) struct AnswerForm {
+    pub(super) run: RunId,
+    pub(super) node: usize,
+    /// 0 is no action, then those that the edges name.
+    pub(super) action: usize,
+    pub(super) output: JsonInput,
+    pub(super) field: AnswerField,
+}
+
+/// A text that should be JSON, checked with every key.
+pub(super) struct JsonInput {
+    pub(super) area: TextArea<'static>,
+    pub(super) value: Result<Option<Value>, JsonProblem>,
+}
+
+/// Why a text is not JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JsonProblem {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) problem: String,
+}
+
+impl JsonInput {
+    pub(super) fn new(text: &str) -> Self {
+        let lines: Vec<String> =
+            text.lines().map(|line| super::text::clean(line).into_owned()).collect();
+        let mut area = TextArea::new(lines);
+        area.set_tab_length(2);
+        area.set_cursor_line_style(ratatui::style::Style::new());
+        let mut input = Self { area, value: Ok(None) };
+        input.check();
+        input
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    fn bytes(&self) -> usize {
+        self.area.lines().iter().map(|line| line.len() + 1).sum()
+    }
+
+    /// Puts a pasted text in, as far as there is room. Returns whether all of it fitted.
+    pub(super) fn paste(&mut self, text: &str) -> bool {
+        let room = INPUT_LIMIT.saturating_sub(self.bytes());
+        let mut end = text.len().min(room);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let lines: Vec<_> = text[..end].lines().map(super::text::clean).collect();
+        let last = if text[..end].ends_with('\n') { "\n" } else { "" };
+        self.area.insert_str(format!("{}{last}", lines.join("\n")));
+        self.check();
+        end == text.len()
+    }
+
+    /// Checks the text after it was changed.
+    pub(super) fn check(&mut self) {
+        let text = self.text();
+        self.value = if text.trim().is_empty() {
+            Ok(None)
+        } else {
+            serde_json::from_str(&text).map(Some).map_err(|error| JsonProblem {
+                line: error.line(),
+                column: error.column(),
+                problem: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+            })
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_json_has_a_place() {
+        let input = JsonInput::new("{\n  \"a\": 1,\n  b: 2\n}");
+        let problem = input.value.unwrap_err();
+        assert_eq!((problem.line, problem.column), (3, 3));
+        assert!(!problem.problem.contains("line"), "{}", problem.problem);
+        assert_eq!(JsonInput::new(" \n ").value, Ok(None));
+        assert_eq!(JsonInput::new("[1]").value, Ok(Some(serde_json::json!([1]))));
+    }
+
+    #[test]
+    fn a_paste_is_cleaned_and_limited() {
+        let mut input = JsonInput::new("");
+        assert!(input.paste("{\n\t\"a\": \"\u{1b}[2J\"\n}"));
+        assert!(input.area.lines().iter().all(|line| !line.chars().any(char::is_control)));
+        assert_eq!(input.area.lines().len(), 3);
+        let mut input = JsonInput::new("");
+        assert!(!input.paste(&"é".repeat(INPUT_LIMIT)));
+        assert!(input.bytes() <= INPUT_LIMIT + 1);
+    }
+}

@@ -1,0 +1,138 @@
+//! The dashboard without a terminal: for tests, benchmarks and pictures.
+
+use std::sync::Arc;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+
+use super::{
+    app::{Access, App},
+    keymap::Keymap,
+    message::{Command, Message},
+    theme::{Colours, Theme},
+    update::update,
+    view::view,
+};
+use crate::{engine::Timestamp, monitor::Snapshot};
+
+/// A dashboard that draws into memory. Nothing happens by itself: it hears what it is told, and
+/// what it asks for is kept until somebody looks.
+pub struct Headless {
+    app: App,
+    size: (u16, u16),
+    asked: Vec<Command>,
+}
+
+impl Headless {
+    /// A dashboard of this many columns and rows that shows `snapshot` at the time `now`.
+    pub fn new(snapshot: Arc<Snapshot>, now: Timestamp, size: (u16, u16), access: Access) -> Self {
+        let app = App::new(snapshot, Keymap::default(), access, now);
+        Self { app, size, asked: Vec::new() }
+    }
+
+    /// Shows this theme, as a terminal with so many colours has it.
+    pub fn set_theme(&mut self, theme: &Theme, colours: Colours) {
+        self.app.set_themes(vec![theme.on(colours)], 0);
+    }
+
+    /// Gives it another size.
+    pub fn resize(&mut self, size: (u16, u16)) {
+        self.size = size;
+        self.hear(Message::Input(Event::Resize(size.0, size.1)));
+    }
+
+    /// Tells it something.
+    pub fn hear(&mut self, message: Message) {
+        let asked = update(&mut self.app, message);
+        self.asked.extend(asked);
+    }
+
+    /// Presses keys one after another, with spaces between them: a character, or one of `enter`,
+    /// `esc`, `tab`, `backtab`, `space`, `backspace`, `up`, `down`, `left`, `right`, `home`, `end`,
+    /// `pageup`, `pagedown`, `ctrl-c` and the like. Draws after each, as a person would see it.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.split(' ').filter(|key| !key.is_empty()) {
+            if let Some(event) = key_event(key) {
+                self.hear(Message::Input(Event::Key(event)));
+            }
+            self.draw();
+        }
+    }
+
+    /// Types a text, character by character.
+    pub fn type_text(&mut self, text: &str) {
+        for c in text.chars() {
+            let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+            self.hear(Message::Input(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))));
+        }
+    }
+
+    /// What it has asked for since this was last called.
+    pub fn asked(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// Whether anything changed since it was last drawn.
+    pub fn is_dirty(&self) -> bool {
+        self.app.dirty
+    }
+
+    /// Draws it.
+    pub fn draw(&mut self) -> Buffer {
+        let (width, height) = self.size;
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
+        let mut hits = Vec::new();
+        let Ok(drawn) = terminal.draw(|frame| hits = view(&self.app, frame));
+        let buffer = drawn.buffer.clone();
+        self.app.drawn(hits);
+        buffer
+    }
+
+    /// Draws it, as lines of text without the spaces at their ends.
+    pub fn text(&mut self) -> String {
+        let buffer = self.draw();
+        let mut text = String::new();
+        for y in 0..buffer.area.height {
+            let mut line = String::new();
+            let mut x = 0;
+            while let Some(cell) = buffer.cell((x, y)) {
+                line.push_str(cell.symbol());
+                // A wide character's second cell holds nothing of its own.
+                x += u16::try_from(super::text::width(cell.symbol())).unwrap_or(1).max(1);
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn key_event(name: &str) -> Option<KeyEvent> {
+    let (modifiers, name) = match name.strip_prefix("ctrl-") {
+        Some(name) => (KeyModifiers::CONTROL, name),
+        None => (KeyModifiers::NONE, name),
+    };
+    let code = match name {
+        "enter" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "backtab" => KeyCode::BackTab,
+        "space" => KeyCode::Char(' '),
+        "backspace" => KeyCode::Backspace,
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "pageup" => KeyCode::PageUp,
+        "pagedown" => KeyCode::PageDown,
+        "f5" => KeyCode::F(5),
+        name => {
+            let mut chars = name.chars();
+            let c = chars.next().filter(|_| chars.next().is_none())?;
+            KeyCode::Char(c)
+        }
+    };
+    Some(KeyEvent::new(code, modifiers))
+}

@@ -1,0 +1,284 @@
+//! Acting on the cluster: from an action to an operation, its plan, and what came of it.
+
+use super::{
+    super::{
+        actions::Action,
+        app::{App, Screen, Tone},
+        dialog::{
+            AnswerField, AnswerForm, Choice, Confirm, Dialog, JsonInput, Picker, Plan, StartField,
+            StartForm,
+        },
+        message::Command,
+        operator::{Letters, Operation, OperatorError, Outcome, Preview, Runs},
+        rows::ListId,
+    },
+    navigate::open_run,
+    open,
+};
+use crate::{
+    blueprint::{BlueprintId, RunId},
+    cluster::WorkerMode,
+    monitor::NodeShown,
+};
+
+/// Chooses a blueprint, unless one is selected.
+pub(super) fn start(app: &mut App) -> Vec<Command> {
+    if app.catalog.is_empty() {
+        app.notify(Tone::Bad, "no blueprints are loaded: put JSON files into blueprints/");
+        return Vec::new();
+    }
+    if app.focus == ListId::Blueprints
+        && let Some(id) = app.selected_key(ListId::Blueprints)
+    {
+        return start_form(app, &BlueprintId::from(id));
+    }
+    open(app, Dialog::ChooseBlueprint(Picker::default()))
+}
+
+/// Asks for the input of a run.
+pub(super) fn start_form(app: &mut App, id: &BlueprintId) -> Vec<Command> {
+    let example = app
+        .catalog
+        .iter()
+        .find(|entry| entry.blueprint.id == *id)
+        .and_then(|entry| entry.blueprint.example());
+    let text = app.drafts.get(id).cloned().unwrap_or_else(|| {
+        example.map_or_else(
+            || "{}".to_owned(),
+            |value| serde_json::to_string_pretty(value).unwrap_or_default(),
+        )
+    });
+    let form =
+        StartForm { blueprint: id.clone(), input: JsonInput::new(&text), field: StartField::Input };
+    open(app, Dialog::Start(form))
+}
+
+/// The runs that an action is about: the marked ones, else the selected one.
+fn chosen_runs(app: &App) -> Vec<RunId> {
+    let marked = &app.list(ListId::Runs).marked;
+    if app.focus == ListId::Runs && !marked.is_empty() {
+        return marked.iter().map(|run| RunId::from(run.as_str())).collect();
+    }
+    app.run_of_row(app.focus).into_iter().collect()
+}
+
+pub(super) fn requeue(app: &mut App) -> Vec<Command> {
+    let runs = chosen_runs(app);
+    let [run] = runs.as_slice() else {
+        let problem = if runs.is_empty() {
+            "choose a run first"
+        } else {
+            "runs are requeued one by one: drop the marks (esc), or reconcile them"
+        };
+        app.notify(Tone::Bad, problem);
+        return Vec::new();
+    };
+    // In a run: the chosen node, if it is one that a requeue is for.
+    let node = app.selected_node().filter(|node| {
+        app.screen == Screen::Run
+            && matches!(node.state, NodeShown::Failed | NodeShown::Completed | NodeShown::Ready)
+    });
+    let nodes = node.map(|node| node.id.clone()).into_iter().collect();
+    confirm(app, Operation::Requeue { run: run.clone(), nodes }, None)
+}
+
+pub(super) fn reconcile(app: &mut App) -> Vec<Command> {
+    let marked = &app.list(ListId::Runs).marked;
+    let these: Vec<RunId> = match (app.screen, &app.open_run) {
+        (Screen::Run, Some(run)) => vec![run.clone()],
+        _ => marked.iter().map(|run| RunId::from(run.as_str())).collect(),
+    };
+    let runs = if these.is_empty() { Runs::AllStalled } else { Runs::These(these) };
+    confirm(app, Operation::Reconcile(runs), None)
+}
+
+pub(super) fn cancel(app: &mut App) -> Vec<Command> {
+    let runs = chosen_runs(app);
+    if runs.is_empty() {
+        app.notify(Tone::Bad, "choose a run first");
+        return Vec::new();
+    }
+    confirm(app, Operation::Cancel(runs), None)
+}
+
+/// Opens the run and the form that answers one of its nodes.
+pub(super) fn answer(app: &mut App) -> Vec<Command> {
+    let Some(run) = app.run_of_row(app.focus) else {
+        app.notify(Tone::Bad, "choose a run first");
+        return Vec::new();
+    };
+    let commands =
+        if app.open_run.as_ref() == Some(&run) { Vec::new() } else { open_run(app, run.clone()) };
+    // The chosen node, where it is one of those that wait.
+    let detail = app.detail_of(app.shown());
+    let node = app
+        .selected_node()
+        .and_then(|node| detail?.awaiting.iter().position(|waiting| waiting.node == node.id));
+    if detail.is_some_and(|detail| detail.awaiting.is_empty()) {
+        app.notify(Tone::Bad, format!("no node of run {run} waits for an answer"));
+        return commands;
+    }
+    app.dialog = Some(Dialog::Answer(AnswerForm {
+        run,
+        node: node.unwrap_or(0),
+        action: 0,
+        output: JsonInput::new(""),
+        field: AnswerField::Action,
+    }));
+    commands
+}
+
+pub(super) fn letters(app: &mut App, action: Action) -> Vec<Command> {
+    let marked = &app.list(ListId::Letters).marked;
+    let which = if app.focus == ListId::Letters {
+        let mut ids: Vec<String> = marked.iter().cloned().collect();
+        if ids.is_empty() {
+            ids.extend(app.selected_key(ListId::Letters));
+        }
+        Letters::These(ids)
+    } else {
+        Letters::All
+    };
+    if which == Letters::These(Vec::new()) || app.shown().queue.data.poison == 0 {
+        app.notify(Tone::Bad, "there are no dead letters");
+        return Vec::new();
+    }
+    let operation =
+        if action == Action::Replay { Operation::Replay(which) } else { Operation::Purge(which) };
+    confirm(app, operation, None)
+}
+
+pub(super) fn pause(app: &mut App) -> Vec<Command> {
+    match app.worker.map(|worker| worker.mode) {
+        None => no_worker(app),
+        Some(WorkerMode::Running) => confirm(app, Operation::PauseWorker, None),
+        Some(WorkerMode::Paused) => confirm(app, Operation::ResumeWorker, None),
+        Some(WorkerMode::Draining) => {
+            app.notify(Tone::Bad, "this worker is draining: it can't be paused any more");
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn drain(app: &mut App) -> Vec<Command> {
+    match app.worker.map(|worker| worker.mode) {
+        None => no_worker(app),
+        Some(WorkerMode::Draining) => {
+            app.notify(Tone::Bad, "this worker is draining already");
+            Vec::new()
+        }
+        Some(_) => confirm(app, Operation::DrainWorker, None),
+    }
+}
+
+fn no_worker(app: &mut App) -> Vec<Command> {
+    app.notify(Tone::Bad, "there is no worker in this program: it only watches");
+    Vec::new()
+}
+
+/// Asks for an operation's plan and shows it.
+pub(super) fn confirm(
+    app: &mut App,
+    operation: Operation,
+    back: Option<Box<Dialog>>,
+) -> Vec<Command> {
+    ask(app, operation, back, None)
+}
+
+fn ask(
+    app: &mut App,
+    operation: Operation,
+    back: Option<Box<Dialog>>,
+    moved: Option<String>,
+) -> Vec<Command> {
+    app.tickets += 1;
+    app.dialog = Some(Dialog::Confirm(Confirm {
+        operation: operation.clone(),
+        ticket: app.tickets,
+        plan: Plan::Awaited,
+        choice: Choice::No,
+        scroll: 0,
+        moved,
+        back,
+    }));
+    vec![Command::Preview { ticket: app.tickets, operation }]
+}
+
+/// A plan was made. One that nobody waits for any more is dropped.
+pub(super) fn previewed(
+    app: &mut App,
+    ticket: u64,
+    result: Result<Preview, OperatorError>,
+) -> Vec<Command> {
+    if let Some(Dialog::Confirm(confirm)) = &mut app.dialog
+        && confirm.ticket == ticket
+    {
+        confirm.plan = match result {
+            Ok(preview) => Plan::Ready(preview),
+            Err(error) => Plan::Failed(error.to_string()),
+        };
+    }
+    Vec::new()
+}
+
+/// An operation ended.
+pub(super) fn applied(
+    app: &mut App,
+    operation: Operation,
+    result: Result<Outcome, OperatorError>,
+) -> Vec<Command> {
+    app.under_way = app.under_way.saturating_sub(1);
+    let what = operation.title();
+    match result {
+        Ok(outcome) => {
+            if let Operation::Start { blueprint, .. } = &operation {
+                app.drafts.remove(blueprint);
+            }
+            let tone = if outcome.problems.is_empty() { Tone::Good } else { Tone::Bad };
+            for problem in &outcome.problems {
+                tracing::error!("{what}: {problem}");
+            }
+            let first = outcome.problems.first().map(|it| format!("; {it}")).unwrap_or_default();
+            app.record(tone, what, format!("{}{first}", outcome.summary));
+            forget_marks(app, &operation);
+            let mut commands = vec![Command::Refresh];
+            if let Some(run) = outcome.run
+                && app.dialog.is_none()
+                && !app.leaving
+            {
+                commands.extend(open_run(app, run));
+            }
+            commands
+        }
+        Err(OperatorError::Moved(why)) if app.dialog.is_none() => {
+            ask(app, operation, None, Some(why))
+        }
+        Err(OperatorError::Moved(why)) => {
+            app.record(Tone::Bad, what, format!("not done, something changed meanwhile: {why}"));
+            Vec::new()
+        }
+        Err(OperatorError::Failed(why)) => {
+            if operation == Operation::DrainWorker {
+                app.leaving = false;
+            }
+            app.record(Tone::Bad, what, why);
+            Vec::new()
+        }
+    }
+}
+
+/// Takes the marks off what was acted on.
+fn forget_marks(app: &mut App, operation: &Operation) {
+    let (list, keys): (_, Vec<&str>) = match operation {
+        Operation::Reconcile(Runs::These(runs)) | Operation::Cancel(runs) => {
+            (ListId::Runs, runs.iter().map(RunId::as_str).collect())
+        }
+        Operation::Replay(Letters::These(ids)) | Operation::Purge(Letters::These(ids)) => {
+            (ListId::Letters, ids.iter().map(String::as_str).collect())
+        }
+        _ => return,
+    };
+    for key in keys {
+        app.lists[list as usize].marked.remove(key);
+    }
+}

@@ -1,0 +1,113 @@
+//! The blueprints that are loaded, and the selected one in words.
+
+use ratatui::layout::Rect;
+
+use super::{
+    super::{
+        app::App,
+        message::{CatalogEntry, FindingSeverity},
+        rows::ListId,
+        text,
+        theme::Role,
+    },
+    canvas::{Canvas, Focus, Piece},
+    pane,
+    table::{Column, Table, fixed, flexible, number},
+};
+use crate::monitor::Sourced;
+
+const COLUMNS: [Column; 5] = [
+    flexible("blueprint", 16, 3, 0),
+    fixed("version", 8, 2),
+    number("nodes", 6, 1),
+    fixed("lint", 22, 0),
+    flexible("from", 12, 3, 3),
+];
+
+/// The most lines that a blueprint is described in.
+const LINES: usize = 400;
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    let list_height = if area.height < 12 { area.height } else { area.height / 2 };
+    let list = Rect { height: list_height, ..area };
+    let count = app.rows.count(ListId::Blueprints);
+    let title = format!("Blueprints  {count} loaded");
+    let inside = pane::open(app, canvas, list, ListId::Blueprints, &title, None::<&Sourced<()>>);
+    if count == 0 {
+        pane::empty(app, canvas, inside, ListId::Blueprints, None::<&Sourced<()>>);
+    } else {
+        draw_table(app, canvas, inside, count);
+    }
+    let below = Rect { y: list.bottom(), height: area.height - list_height, ..area };
+    if let Some(entry) = app.selected_place(ListId::Blueprints).and_then(|at| app.catalog.get(at))
+        && below.height >= 4
+    {
+        let title = [(entry.blueprint.id.as_str().into(), Role::PaneTitle)];
+        let inside = canvas.pane(below, &title, Focus::Elsewhere);
+        let lines = describe(entry, usize::from(inside.width));
+        canvas.lines(inside, &lines, 0);
+    }
+}
+
+fn draw_table(app: &App, canvas: &mut Canvas<'_>, area: Rect, count: usize) {
+    let table = Table {
+        list: ListId::Blueprints,
+        columns: &COLUMNS,
+        state: app.list(ListId::Blueprints),
+        count,
+        focus: Focus::when(app.focus == ListId::Blueprints),
+        stale: false,
+    };
+    table.draw(canvas, area, |row| {
+        let entry = app.catalog.get(app.rows.place(ListId::Blueprints, row)?)?;
+        let of = |severity| entry.findings.iter().filter(|it| it.severity == severity).count();
+        let (lint, role) = match (of(FindingSeverity::Error), of(FindingSeverity::Warning)) {
+            (0, 0) => ("✓ no findings".to_owned(), Role::RunCompleted),
+            (0, warnings) => (format!("! {}", text::count(warnings, "warning")), Role::RunAwaiting),
+            (errors, 0) => (format!("✗ {}", text::count(errors, "error")), Role::RunFailed),
+            (errors, warnings) => (
+                format!("✗ {}, {}", text::count(errors, "error"), text::count(warnings, "warning")),
+                Role::RunFailed,
+            ),
+        };
+        let cells = vec![
+            (entry.blueprint.id.as_str().into(), Role::Text),
+            (entry.blueprint.version().unwrap_or("–").into(), Role::TextDim),
+            (entry.blueprint.nodes.len().to_string().into(), Role::Text),
+            (lint.into(), role),
+            (entry.source.as_str().into(), Role::TextDim),
+        ];
+        Some((entry.blueprint.id.as_str().into(), cells))
+    });
+}
+
+/// A blueprint in words: what lint found, then each node with where it leads.
+fn describe(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
+    let mut lines: Vec<Piece<'_>> = Vec::new();
+    for finding in entry.findings.iter().take(20) {
+        let (symbol, role) = match finding.severity {
+            FindingSeverity::Error => ("✗", Role::RunFailed),
+            FindingSeverity::Warning => ("!", Role::RunAwaiting),
+        };
+        let wrapped = text::wrap(&format!("{symbol} {}", finding.text), width, 4);
+        lines.extend(wrapped.into_iter().map(|line| (line.into(), role)));
+    }
+    let blueprint = &entry.blueprint;
+    for node in blueprint.nodes.iter().take(LINES) {
+        let edges = blueprint.edges.iter().filter(|edge| edge.source == node.id);
+        let targets: Vec<String> = edges
+            .take(20)
+            .map(|edge| {
+                let label = edge.action.as_deref().or(edge.condition.as_deref());
+                match label.filter(|label| !label.is_empty()) {
+                    Some(label) => format!("{} [{label}]", edge.target),
+                    None => edge.target.to_string(),
+                }
+            })
+            .collect();
+        let arrow = if targets.is_empty() { "" } else { "  → " };
+        let line = format!("{}  ({}){arrow}{}", node.id, node.uses, targets.join(", "));
+        lines.push((line.into(), Role::Text));
+    }
+    lines
+}

@@ -1,0 +1,280 @@
+//! Dialogs: questions, choices, help.
+
+use ratatui::layout::Rect;
+
+use super::{
+    super::{
+        actions::{ACTIONS, Action, Effect, Group},
+        app::{Access, App, Tone},
+        dialog::{Choice, Confirm, Dialog, Picker, Plan},
+        text,
+        theme::Role,
+        update::{actions_for, blueprints_for},
+    },
+    canvas::{Canvas, Piece},
+    forms,
+};
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    match &app.dialog {
+        None | Some(Dialog::Filter { .. }) => {}
+        Some(Dialog::Confirm(confirm)) => draw_confirm(canvas, area, confirm),
+        Some(Dialog::Leave(choice)) => draw_leave(app, canvas, area, *choice),
+        Some(Dialog::Start(form)) => forms::draw_start(app, canvas, area, form),
+        Some(Dialog::Answer(form)) => forms::draw_answer(app, canvas, area, form),
+        Some(Dialog::ChooseBlueprint(picker)) => draw_blueprints(app, canvas, area, picker),
+        Some(Dialog::Palette(picker)) => draw_palette(app, canvas, area, picker),
+        Some(Dialog::Help { scroll }) => draw_help(app, canvas, area, *scroll),
+        Some(Dialog::History { scroll }) => draw_history(app, canvas, area, *scroll),
+    }
+}
+
+/// A place in the middle, as large as wanted and possible.
+pub(super) fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+fn tall(lines: usize) -> u16 {
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+/// Draws lines that may be scrolled, and how far one is.
+fn scrollable(canvas: &mut Canvas<'_>, area: Rect, lines: &[Piece<'_>], scroll: usize) {
+    let last = lines.len().saturating_sub(usize::from(area.height));
+    let first = scroll.min(last);
+    canvas.lines(area, lines, first);
+    if last > 0 {
+        let text =
+            format!(" {}–{} of {} ↑↓ ", first + 1, first + usize::from(area.height), lines.len());
+        let edge = Rect { y: area.bottom(), height: 1, ..area };
+        canvas.right(edge, &text, canvas.style(Role::TextDim));
+    }
+}
+
+/// Draws two buttons; the one with the focus is reversed and has brackets of its own.
+fn draw_buttons(canvas: &mut Canvas<'_>, line: Rect, yes: &str, no: &str, choice: Choice) {
+    let button = |text: &str, mine: Choice| {
+        if choice == mine {
+            (format!("▶{text}◀"), Role::Selected)
+        } else {
+            (format!("[{text}]"), Role::Text)
+        }
+    };
+    let (no, no_role) = button(no, Choice::No);
+    let (yes, yes_role) = button(yes, Choice::Yes);
+    let pieces = [(no.into(), no_role), ("   ".into(), Role::Text), (yes.into(), yes_role)];
+    canvas.pieces(line, &pieces);
+}
+
+fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
+    let wide = area.width.saturating_sub(4).min(96);
+    let width = usize::from(wide.saturating_sub(4));
+    let mut lines: Vec<Piece<'_>> = Vec::new();
+    if let Some(moved) = &confirm.moved {
+        let text = format!(
+            "Something changed meanwhile ({moved}). Nothing was done; this is the new plan:"
+        );
+        lines
+            .extend(text::wrap(&text, width, 4).into_iter().map(|it| (it.into(), Role::TextError)));
+    }
+    match &confirm.plan {
+        Plan::Awaited => lines.push(("Making the plan …".into(), Role::TextDim)),
+        Plan::Failed(why) => {
+            lines.push(("This can't be planned:".into(), Role::TextStrong));
+            lines.extend(
+                text::wrap(why, width, 12).into_iter().map(|it| (it.into(), Role::TextError)),
+            );
+        }
+        Plan::Ready(preview) => {
+            let head = match preview.affects {
+                0 => "There is nothing to do.".to_owned(),
+                1 => "This is what will be done; it concerns 1:".to_owned(),
+                count => format!("This is what will be done; it concerns {count}:"),
+            };
+            lines.push((head.into(), Role::TextStrong));
+            for line in &preview.lines {
+                let wrapped = text::wrap(line, width.saturating_sub(2), 4);
+                lines.extend(wrapped.into_iter().map(|it| (format!("  {it}").into(), Role::Text)));
+            }
+        }
+    }
+    if confirm.operation.is_final() {
+        lines.push(("".into(), Role::Text));
+        lines.push(("This can't be undone.".into(), Role::DialogDanger));
+    }
+    let border = if confirm.operation.is_final() { Role::DialogDanger } else { Role::DialogBorder };
+    let place = centred(area, wide, tall(lines.len()).saturating_add(4).clamp(7, 22));
+    let inside = canvas.dialog(place, &format!("{}?", confirm.operation.title()), border);
+    let buttons = u16::from(inside.height > 1);
+    let body = Rect { height: inside.height.saturating_sub(2 * buttons), ..inside };
+    canvas.lines(
+        body,
+        &lines,
+        confirm.scroll.min(lines.len().saturating_sub(usize::from(body.height))),
+    );
+    let line = Rect { y: inside.bottom().saturating_sub(1), height: buttons, ..inside };
+    let can = matches!(&confirm.plan, Plan::Ready(preview) if preview.affects > 0);
+    if can {
+        draw_buttons(canvas, line, " y: do it ", " n: leave it ", confirm.choice);
+        if lines.len() > usize::from(body.height) {
+            canvas.right(line, "↑↓ more", canvas.style(Role::TextDim));
+        }
+    } else {
+        canvas.pieces(line, &[("▶ esc: back ◀".into(), Role::Selected)]);
+    }
+}
+
+fn draw_leave(app: &App, canvas: &mut Canvas<'_>, area: Rect, choice: Choice) {
+    let running = app.worker.map_or(0, |worker| worker.in_flight);
+    let key = app.keymap.key(Action::Quit);
+    let text = format!(
+        "{} still running here. Leaving drains this worker: it takes nothing new, and the program \
+         ends once they have finished. Press {key} again then to leave at once; another worker \
+         takes them over when their leases have run out.",
+        match running {
+            1 => "1 node is".to_owned(),
+            count => format!("{count} nodes are"),
+        }
+    );
+    let place = centred(area, 64, 9);
+    let inside = canvas.dialog(place, "Leave?", Role::DialogBorder);
+    let lines: Vec<Piece<'_>> = text::wrap(&text, usize::from(inside.width), 8)
+        .into_iter()
+        .map(|line| (line.into(), Role::Text))
+        .collect();
+    canvas.lines(Rect { height: inside.height.saturating_sub(1), ..inside }, &lines, 0);
+    let line =
+        Rect { y: inside.bottom().saturating_sub(1), height: inside.height.min(1), ..inside };
+    draw_buttons(canvas, line, " y: drain and leave ", " n: stay ", choice);
+}
+
+/// Draws what is typed and the choices it leaves.
+fn draw_picker(canvas: &mut Canvas<'_>, inside: Rect, picker: &Picker, rows: &[Vec<Piece<'_>>]) {
+    let line = Rect { height: inside.height.min(1), ..inside };
+    let used = canvas.pieces(
+        line,
+        &[("> ".into(), Role::FooterKey), (picker.text.as_str().into(), Role::Input)],
+    );
+    canvas.text(
+        line.x + used,
+        line.y,
+        line.width.saturating_sub(used),
+        " ",
+        canvas.style(Role::InputCursor),
+    );
+    let body = Rect { y: inside.y + line.height, height: inside.height - line.height, ..inside };
+    if rows.is_empty() {
+        canvas.lines(body, &[("Nothing matches.".into(), Role::TextDim)], 0);
+    }
+    let height = usize::from(body.height);
+    let first = picker.index.saturating_sub(height.saturating_sub(1));
+    for (y, (at, row)) in (body.top()..body.bottom()).zip(rows.iter().enumerate().skip(first)) {
+        let line = Rect { y, height: 1, ..body };
+        let text =
+            Rect { x: line.x + 2.min(line.width), width: line.width.saturating_sub(2), ..line };
+        canvas.pieces(text, row);
+        if at == picker.index {
+            canvas.select(line);
+        }
+    }
+}
+
+fn draw_blueprints(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker) {
+    let choices = blueprints_for(app, &picker.text);
+    let place = centred(area, 72, tall(app.catalog.len()).saturating_add(3).clamp(6, 18));
+    let inside = canvas.dialog(place, "Start a run of which blueprint?", Role::DialogBorder);
+    let rows: Vec<Vec<Piece<'_>>> = choices
+        .iter()
+        .map(|at| {
+            let entry = &app.catalog[*at];
+            let nodes = text::count(entry.blueprint.nodes.len(), "node");
+            vec![
+                (text::fit(&entry.blueprint.id, 44), Role::Text),
+                (format!("  {nodes}").into(), Role::TextDim),
+            ]
+        })
+        .collect();
+    draw_picker(canvas, inside, picker, &rows);
+}
+
+fn draw_palette(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker) {
+    let place = centred(area, 76, 16);
+    let inside = canvas.dialog(place, "Command", Role::DialogBorder);
+    let rows: Vec<Vec<Piece<'_>>> = actions_for(app, &picker.text)
+        .into_iter()
+        .map(|action| {
+            let info = action.info();
+            vec![
+                (format!("{:<14}", info.id).into(), Role::TextStrong),
+                (format!("{:<10}", app.keymap.key(action)).into(), Role::FooterKey),
+                (info.description.into(), Role::TextDim),
+            ]
+        })
+        .collect();
+    draw_picker(canvas, inside, picker, &rows);
+}
+
+/// The help: every action with its keys, by group.
+fn draw_help(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
+    let place = centred(area, 88, area.height.saturating_sub(2));
+    let inside = canvas.dialog(place, "Keys  (esc closes)", Role::DialogBorder);
+    let lines = help_lines(app, usize::from(inside.width));
+    scrollable(canvas, inside, &lines, scroll);
+}
+
+fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
+    /// Keys and name stand in front of the description.
+    const FRONT: usize = 32;
+    let mut lines: Vec<Piece<'static>> = Vec::new();
+    for group in Group::ALL {
+        lines.push((group.title().into(), Role::PaneTitleFocused));
+        for info in ACTIONS.iter().filter(|info| info.group == group) {
+            let off = app.access == Access::ReadOnly && info.effect == Effect::Changes;
+            let keys = app.keymap.keys_of(info.action).join(" ");
+            let front = format!("  {keys:<14} {:<14} ", info.id);
+            let description = if off { "(off: read-only)" } else { info.description };
+            let role = if off { Role::TextDim } else { Role::Text };
+            let wrapped = text::wrap(description, width.saturating_sub(FRONT).max(20), 3);
+            for (at, line) in wrapped.into_iter().enumerate() {
+                let front = if at == 0 { front.clone() } else { " ".repeat(FRONT - 1) };
+                lines.push((format!("{front}{line}").into(), role));
+            }
+        }
+        lines.push(("".into(), Role::Text));
+    }
+    lines.push((
+        "Every action that changes the cluster shows its plan and asks first.".into(),
+        Role::TextDim,
+    ));
+    lines.push((
+        "The mouse works too: click selects, a second click opens, the wheel scrolls.".into(),
+        Role::TextDim,
+    ));
+    lines
+}
+
+fn draw_history(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
+    let place = centred(area, 100, area.height.saturating_sub(4));
+    let inside = canvas.dialog(place, "Done from here  (esc closes)", Role::DialogBorder);
+    let width = usize::from(inside.width);
+    let mut lines: Vec<Piece<'_>> = Vec::new();
+    for done in app.done.iter().rev() {
+        let symbol = if done.tone == Tone::Good { "✓" } else { "✗" };
+        let role = if done.tone == Tone::Good { Role::Text } else { Role::TextError };
+        let age = text::whole_age(app.clock.since(done.at));
+        lines.push((format!("{symbol} {age} ago: {}", done.what).into(), Role::TextStrong));
+        for line in text::wrap(&done.result, width.saturating_sub(2), 4) {
+            lines.push((format!("  {line}").into(), role));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(("Nothing yet.".into(), Role::TextDim));
+    }
+    scrollable(canvas, inside, &lines, scroll);
+}

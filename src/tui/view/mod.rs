@@ -1,0 +1,53 @@
+//! From the state to a frame. Views read the state and change nothing.
+
+mod blueprints;
+mod canvas;
+mod chrome;
+mod dialogs;
+mod forms;
+mod locks;
+mod logs;
+mod overview;
+mod pane;
+mod queue;
+mod run;
+mod runs;
+mod table;
+mod words;
+mod workers;
+
+use ratatui::{Frame, layout::Rect};
+
+use super::{
+    app::{App, Hit, Screen},
+    theme::Role,
+};
+use canvas::Canvas;
+
+/// Draws the whole screen. Returns where things are on it.
+pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {
+    let area = frame.area();
+    let mut canvas =
+        Canvas { buffer: frame.buffer_mut(), theme: app.current_theme(), hits: Vec::new() };
+    canvas.paint(area, canvas.style(Role::Text));
+    let body = chrome::draw(app, &mut canvas, area);
+    if !body.is_empty() {
+        draw_screen(app, &mut canvas, body);
+    }
+    chrome::draw_toasts(app, &mut canvas, area);
+    dialogs::draw(app, &mut canvas, area);
+    canvas.hits
+}
+
+fn draw_screen(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    match app.screen {
+        Screen::Overview => overview::draw(app, canvas, area),
+        Screen::Runs => runs::draw(app, canvas, area),
+        Screen::Run => run::draw(app, canvas, area),
+        Screen::Queue => queue::draw(app, canvas, area),
+        Screen::Locks => locks::draw(app, canvas, area),
+        Screen::Workers => workers::draw(app, canvas, area),
+        Screen::Blueprints => blueprints::draw(app, canvas, area),
+        Screen::Logs => logs::draw(app, canvas, area),
+    }
+}

@@ -1,0 +1,124 @@
+//! The list of runs.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use super::{
+    super::{
+        app::App,
+        rows::{ListId, RunOrder},
+        text,
+        theme::Role,
+    },
+    canvas::{Canvas, Focus},
+    pane,
+    table::{Cell, Column, Table, fixed, flexible, number},
+    words,
+};
+use crate::{
+    cluster::NodeCounts,
+    engine::{RunStatus, Timestamp},
+    monitor::{RunRow, SourceState},
+};
+
+const COLUMNS: [Column; 8] = [
+    fixed("status", 11, 0),
+    flexible("run", 16, 3, 0),
+    flexible("blueprint", 9, 2, 2),
+    number("nodes", 7, 1),
+    fixed("progress", 12, 6),
+    number("age", 5, 4),
+    number("touched", 7, 5),
+    flexible("note", 22, 5, 3),
+];
+
+pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    let source = &app.shown().runs;
+    let counts = source.data.counts();
+    let order = match app.order {
+        RunOrder::Attention => String::new(),
+        order => format!(" by {}", order.name()),
+    };
+    let title = if source.updated_at.is_none() {
+        "Runs".to_owned()
+    } else {
+        format!(
+            "Runs{order}  {} running  {} awaiting  {} failed  {} done",
+            counts.running, counts.awaiting, counts.failed, counts.completed
+        )
+    };
+    let inside = pane::open(app, canvas, area, ListId::Runs, &title, Some(source));
+    if app.rows.runs.is_empty() {
+        pane::empty(app, canvas, inside, ListId::Runs, Some(source));
+        return;
+    }
+    let now = app.now();
+    let table = Table {
+        list: ListId::Runs,
+        columns: &COLUMNS,
+        state: app.list(ListId::Runs),
+        count: app.rows.runs.len(),
+        focus: Focus::when(app.focus == ListId::Runs),
+        stale: matches!(source.state, SourceState::Stale { .. }),
+    };
+    table.draw(canvas, inside, |at| {
+        let row = app.rows.runs.get(at)?;
+        Some((Cow::Borrowed(row.item.run_id.as_str()), cells(row, now)))
+    });
+}
+
+fn cells(row: &RunRow, now: Timestamp) -> Vec<Cell<'_>> {
+    let item = &row.item;
+    let (symbol, word, role) = words::run(row);
+    let strong = if row.stalled { Role::TextStrong } else { Role::Text };
+    let blueprint = item.blueprint_id.as_deref().unwrap_or("?");
+    let (nodes, bar) = item.nodes.map_or_else(Default::default, progress);
+    let note = note(row, now);
+    vec![
+        (format!("{symbol} {word}").into(), role),
+        (item.run_id.as_str().into(), strong),
+        (blueprint.into(), Role::Text),
+        (nodes.into(), Role::Text),
+        (bar.into(), if row.stalled { Role::Text } else { role }),
+        (words::ago(now, item.started_at), Role::TextDim),
+        (words::ago(now, Some(item.last_updated)), strong),
+        note,
+    ]
+}
+
+/// How many nodes are done, as numbers and as a bar.
+fn progress(nodes: NodeCounts) -> (String, String) {
+    const CELLS: u32 = 12;
+    let done = u64::from(nodes.completed) * u64::from(CELLS);
+    let full = done.checked_div(u64::from(nodes.total)).unwrap_or(0).min(u64::from(CELLS));
+    let full = usize::try_from(full).unwrap_or(0);
+    let bar = "█".repeat(full) + &"░".repeat(CELLS as usize - full);
+    let of = |n: u32| text::short(u64::from(n));
+    (format!("{}/{}", of(nodes.completed), of(nodes.total)), bar)
+}
+
+/// The one thing worth knowing about a run beside its status.
+fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
+    let item = &row.item;
+    if let Some(error) = &item.error {
+        return (error.as_str().into(), Role::TextError);
+    }
+    if row.stalled {
+        let worker = item.worker.as_ref().map(|worker| format!(", last by {worker}"));
+        let quiet = text::whole_age(now.since(item.last_updated));
+        return (
+            format!("silent for {quiet}{}", worker.unwrap_or_default()).into(),
+            Role::TextError,
+        );
+    }
+    if let Some(due) = item.next_due_at.filter(|due| *due > now) {
+        let left = text::whole_age(now.until(due));
+        return (format!("timer due in {left}").into(), Role::TextDim);
+    }
+    match (item.status, &item.parent_run_id) {
+        (Some(RunStatus::Awaiting), _) => ("waits for an answer".into(), Role::RunAwaiting),
+        (_, Some(parent)) => (format!("part of {parent}").into(), Role::TextDim),
+        _ => ("".into(), Role::Text),
+    }
+}

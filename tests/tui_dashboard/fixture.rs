@@ -1,0 +1,326 @@
+//! A cluster that never changes, with awkward names in it.
+
+use std::sync::Arc;
+
+use flowcraft_tui::{
+    blueprint::{Blueprint, BlueprintId, Edge, Inputs, Node, NodeConfig, RunId},
+    cluster::{
+        DeadLetter, Heartbeat, HeldLock, Holder, Job, Key, NodeCounts, StatusItem, WorkerMode,
+    },
+    engine::{Awaits, Entry, Head, NodeState, Op, RunDocument, RunStatus, Timestamp},
+    monitor::{
+        DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail, RunRow, RunsView, Snapshot,
+        SourceState, Sourced, WorkersView,
+    },
+    tui::{Access, CatalogEntry, Finding, FindingSeverity, Headless, Message, WorkerStatus},
+};
+use serde_json::{Map, Value, json};
+
+/// The time on the clock of every test.
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// So many seconds before that.
+pub(crate) fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(NOW.seconds() - seconds)
+}
+
+/// A text that would clear the screen, turn it around and be wider than it looks.
+pub(crate) const HOSTILE: &str = "boom \u{1b}[2J\u{1b}]0;owned\u{7} \u{202e}txet\u{202c} 日本語 e\u{301}\u{301}\u{301}\u{301}\nsecond line\ttab";
+
+pub(crate) fn live<T>(data: T) -> Sourced<T> {
+    Sourced { data: Arc::new(data), state: SourceState::Live, updated_at: Some(ago(1)) }
+}
+
+pub(crate) fn item(run: &str, status: RunStatus, started: i64, touched: i64) -> StatusItem {
+    StatusItem {
+        run_id: run.into(),
+        status: Some(status),
+        last_updated: ago(touched),
+        blueprint_id: Some("order-intake".into()),
+        started_at: Some(ago(started)),
+        nodes: Some(NodeCounts { total: 12, completed: 5, failed: 0 }),
+        error: None,
+        parent_run_id: None,
+        next_due_at: None,
+        worker: Some("worker-eu-1".into()),
+        final_status: None,
+    }
+}
+
+fn rows() -> Vec<RunRow> {
+    let plain = |item| RunRow { item, stalled: false };
+    let failed = StatusItem {
+        error: Some(HOSTILE.to_owned()),
+        ..item("failed-1", RunStatus::Failed, 700, 600)
+    };
+    let child = StatusItem {
+        parent_run_id: Some("order-4711".into()),
+        blueprint_id: Some("ship".into()),
+        nodes: Some(NodeCounts { total: 3, completed: 0, failed: 0 }),
+        ..item("order-4711.ship", RunStatus::Running, 40, 2)
+    };
+    let long = "a-run-id-that-is-much-longer-than-any-column-will-ever-be-".repeat(4);
+    let timer = StatusItem {
+        next_due_at: Some(Timestamp::from_seconds(NOW.seconds() + 90)),
+        ..item("cool-down-7", RunStatus::Awaiting, 400, 60)
+    };
+    vec![
+        plain(item("order-4711", RunStatus::Running, 65, 1)),
+        plain(child),
+        RunRow { item: item("order-0815", RunStatus::Running, 4_000, 900), stalled: true },
+        plain(item("approve-発注-42", RunStatus::Awaiting, 300, 250)),
+        plain(timer),
+        plain(failed),
+        plain(StatusItem {
+            nodes: Some(NodeCounts { total: 12, completed: 12, failed: 0 }),
+            ..item("order-4709", RunStatus::Completed, 90_000, 89_000)
+        }),
+        plain(item("order-4708", RunStatus::Cancelled, 5_000, 4_000)),
+        plain(StatusItem {
+            nodes: None,
+            blueprint_id: None,
+            ..item(&long, RunStatus::Completed, 200_000, 190_000)
+        }),
+        plain(StatusItem { status: None, ..item("odd-status", RunStatus::Running, 100, 100) }),
+    ]
+}
+
+pub(crate) fn runs(rows: impl IntoIterator<Item = RunRow>) -> RunsView {
+    let mut view = RunsView::default();
+    for row in rows {
+        view.put(row);
+    }
+    view
+}
+
+fn lock(run: &str, node: &str, value: &str, seconds: i64) -> HeldLock {
+    let key = Key::node_lock(&run.into(), &node.into());
+    HeldLock::describe(key.as_str(), value, Timestamp::from_seconds(NOW.seconds() + seconds))
+}
+
+fn locks() -> Vec<HeldLock> {
+    let holder = |name: &str| Holder::new(&name.into(), 7).to_string();
+    vec![
+        lock("order-4711", "charge", &holder("worker-eu-1"), 42),
+        lock("order-0815", "pack", &holder("worker-dead"), 8),
+        lock("js-run", "legacy", "reconciler", 250),
+    ]
+}
+
+fn worker(name: &str, mode: WorkerMode, in_flight: u32) -> Heartbeat {
+    Heartbeat {
+        name: name.into(),
+        host: "eu-west-1a.internal.example".into(),
+        pid: 4242,
+        version: "0.1.0".into(),
+        started_at: ago(7_500),
+        slots: 16,
+        in_flight,
+        done: 123_456,
+        mode,
+    }
+}
+
+fn dead_letter(id: &str, reason: &str, job: bool) -> DeadLetterRow {
+    let body = if job {
+        Job::new("failed-1".into(), "order-intake".into(), "pay".into()).encode()
+    } else {
+        "???".to_owned()
+    };
+    let letter = DeadLetter::new(&body, reason, 5, ago(600), "worker-eu-1".into());
+    DeadLetterRow { message_id: id.to_owned(), inserted_at: ago(600), letter: Some(letter) }
+}
+
+fn queue() -> QueueView {
+    let job = |id: &str, run: &str, node: &str, age| QueuedJob {
+        message_id: id.to_owned(),
+        job: Some((run.into(), node.into(), "order-intake".into())),
+        inserted_at: ago(age),
+        dequeue_count: 0,
+    };
+    QueueView {
+        depth: 42,
+        oldest: Some(ago(17)),
+        poison: 3,
+        next: vec![
+            job("m1", "order-4711", "charge", 17),
+            job("m2", "order-4711", "発注ノード", 9),
+            QueuedJob { job: None, ..job("m3", "", "", 3) },
+        ],
+        dead_letters: vec![
+            dead_letter("d1", "failed 5 times: timeout after 30s", true),
+            dead_letter("d2", HOSTILE, false),
+            DeadLetterRow { message_id: "d3".to_owned(), inserted_at: ago(30), letter: None },
+        ],
+        history: (0..120).map(|at| (at * at) % 60).collect(),
+        completions: Some(3.2),
+        arrivals: Some(4.0),
+    }
+}
+
+fn node(id: &str, uses: &str) -> Node {
+    Node {
+        id: id.into(),
+        uses: uses.to_owned(),
+        params: Map::new(),
+        inputs: Inputs::Edge,
+        config: NodeConfig::default(),
+    }
+}
+
+fn edge(source: &str, target: &str, action: Option<&str>) -> Edge {
+    Edge {
+        source: source.into(),
+        target: target.into(),
+        action: action.map(str::to_owned),
+        condition: None,
+        transform: None,
+    }
+}
+
+/// The blueprint of the run that is looked at.
+pub(crate) fn blueprint() -> Blueprint {
+    let metadata = json!({"version": "3", "example": {"order": 4711, "items": ["pen"]}});
+    let Value::Object(metadata) = metadata else { unreachable!() };
+    Blueprint {
+        id: "order-intake".into(),
+        nodes: vec![
+            node("check", "validate"),
+            node("approve", "wait"),
+            node("charge", "http-charge"),
+            node("pay", "exec"),
+            node("発注ノード", "exec"),
+            node("refuse", "mail"),
+        ],
+        edges: vec![
+            edge("check", "approve", None),
+            edge("approve", "charge", Some("approve")),
+            edge("approve", "refuse", Some("reject")),
+            edge("charge", "pay", None),
+            edge("pay", "発注ノード", None),
+        ],
+        metadata,
+    }
+}
+
+pub(crate) fn catalog() -> Arc<[CatalogEntry]> {
+    let small = |id: &str| Blueprint {
+        id: BlueprintId::from(id),
+        nodes: vec![node("only", "wait")],
+        edges: Vec::new(),
+        metadata: Map::new(),
+    };
+    let finding = |severity, text: &str| Finding { severity, text: text.to_owned() };
+    Arc::from([
+        CatalogEntry {
+            blueprint: Arc::new(blueprint()),
+            source: "blueprints/order-intake.json".to_owned(),
+            findings: Vec::new(),
+        },
+        CatalogEntry {
+            blueprint: Arc::new(small("ship")),
+            source: "blueprints/ship.json".to_owned(),
+            findings: vec![
+                finding(
+                    FindingSeverity::Error,
+                    "INVALID_EDGE_TARGET: edge only → gone: there is no node `gone`",
+                ),
+                finding(
+                    FindingSeverity::Warning,
+                    "RETRY_DELAY_ALONE: node only: retryDelay without maxRetries",
+                ),
+            ],
+        },
+    ])
+}
+
+/// A run with a node in every state.
+pub(crate) fn detail(run: &str) -> RunDetail {
+    let head = Head {
+        blueprint_id: "order-intake".into(),
+        blueprint_version: Some("3".to_owned()),
+        blueprint_hash: String::new(),
+        rev: 9,
+        status: RunStatus::Running,
+        closed: flowcraft_tui::engine::Closing::Open,
+        parent: None,
+        started_at: ago(65),
+        finished_at: None,
+        awaited: 1,
+        warnings: vec!["the blueprint changed since the run was started".to_owned()],
+        commit: String::new(),
+    };
+    let mut document = RunDocument::new(head);
+    let entry = |state| Entry { state, ..Entry::default() };
+    let done = Entry {
+        attempts: 1,
+        by: Some(Holder::new(&"worker-eu-1".into(), 7).to_string()),
+        started_at: Some(ago(60)),
+        finished_at: Some(ago(57)),
+        ..entry(NodeState::Completed)
+    };
+    let waits = Entry {
+        started_at: Some(ago(50)),
+        awaits: Some(Awaits::Answer),
+        awaits_since: Some(1),
+        ..entry(NodeState::Awaiting)
+    };
+    let failed = Entry {
+        attempts: 3,
+        iteration: 2,
+        error: Some(HOSTILE.to_owned()),
+        started_at: Some(ago(30)),
+        finished_at: Some(ago(20)),
+        ..entry(NodeState::Failed)
+    };
+    let running = Entry { started_at: Some(ago(12)), ..entry(NodeState::Ready) };
+    for (id, entry) in [
+        ("check", done),
+        ("approve", waits),
+        ("charge", running),
+        ("pay", failed),
+        ("refuse", entry(NodeState::Skipped)),
+    ] {
+        document.apply(&Op::Node(id.into(), Arc::new(entry)));
+    }
+    for (key, value) in [
+        ("_outputs.check", json!({"ok": true, "total": 129.5, "items": [{"sku": "pen", "n": 2}]})),
+        ("customer", json!({"name": "Ada 日本", "vip": false})),
+        ("note", json!(HOSTILE)),
+    ] {
+        document.apply(&Op::Set(Arc::from(key), Arc::new(value)));
+    }
+    RunDetail::render(&RunId::from(run), &document, Some(&blueprint()), &locks())
+}
+
+pub(crate) fn snapshot() -> Snapshot {
+    let workers = vec![
+        worker("worker-eu-1", WorkerMode::Running, 16),
+        worker("worker-eu-2-日本", WorkerMode::Paused, 0),
+        worker("worker-us-1", WorkerMode::Draining, 3),
+    ];
+    Snapshot {
+        cluster: Arc::from("~/.local/share/flowcraft/demo.db"),
+        queue: live(queue()),
+        runs: live(runs(rows())),
+        locks: live(LocksView { locks: locks(), more: false }),
+        workers: live(WorkersView { workers }),
+        detail: live(Some(detail("order-4711"))),
+    }
+}
+
+/// A dashboard that shows all that.
+pub(crate) fn dashboard(size: (u16, u16)) -> Headless {
+    dashboard_of(snapshot(), size, Access::Full)
+}
+
+pub(crate) fn dashboard_of(snapshot: Snapshot, size: (u16, u16), access: Access) -> Headless {
+    let mut headless = Headless::new(Arc::new(snapshot), NOW, size, access);
+    headless.hear(Message::Catalog(catalog()));
+    headless.hear(Message::Worker(worker_status(3)));
+    headless
+}
+
+pub(crate) fn worker_status(in_flight: u32) -> WorkerStatus {
+    WorkerStatus { mode: WorkerMode::Running, slots: 16, in_flight, done: 99 }
+}
