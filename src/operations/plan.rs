@@ -6,8 +6,8 @@ use super::{OperationError, Operations};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{
-        Answer, Awaits, Continuation, Event, NodeState, Op, Planner, Refusal, RunDocument, RunStatus,
-        Timestamp, Verdict,
+        Answer, Awaits, Continuation, Event, NodeState, Op, Planner, Refusal, RunDocument,
+        RunStatus, Timestamp, Verdict,
     },
     worker::{
         ReconcileReport, SessionError,
