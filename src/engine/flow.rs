@@ -370,8 +370,14 @@ impl Draft<'_> {
         nodes: Vec<(NodeId, DynamicNode)>,
     ) {
         let ids: Vec<_> = nodes.iter().map(|(id, _)| id.clone()).collect();
+        // A later turn of the parent may use the same ids: the turn tells its nodes from these.
+        let turn = self.work(parent);
         for (id, definition) in nodes {
-            self.update(&id, |entry| entry.dynamic = Some(definition));
+            self.update(&id, |entry| {
+                entry.iteration = turn.iteration;
+                entry.generation = turn.generation;
+                entry.dynamic = Some(definition);
+            });
             self.make_ready(&id);
         }
         if let Some(gather) = gather {

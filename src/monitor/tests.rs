@@ -110,6 +110,7 @@ fn document() -> RunDocument {
         started_at: Timestamp::default(),
         finished_at: None,
         awaited: 1,
+        past_failures: Vec::new(),
         warnings: Vec::new(),
         commit: String::new(),
     });

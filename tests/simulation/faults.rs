@@ -72,7 +72,9 @@ impl World {
         let mut completions = self.completions.lock().unwrap();
         for op in ops {
             let Op::Node(node, entry) = op else { continue };
-            let (NodeState::Completed, Some(by)) = (entry.state, entry.by.clone()) else { continue };
+            let (NodeState::Completed, Some(by)) = (entry.state, entry.by.clone()) else {
+                continue;
+            };
             let turn = (run.clone(), node.to_string(), entry.iteration, entry.generation);
             let first = completions.entry(turn).or_insert_with(|| by.clone());
             if *first != by {
@@ -161,7 +163,8 @@ impl JobQueue for Faulty {
             Duration::ZERO
         };
         if lane == Lane::Jobs && self.world.chance(self.world.rates.duplicated) {
-            let again = Duration::from_millis(self.world.random(|random| random.random_range(0..90_000)));
+            let again =
+                Duration::from_millis(self.world.random(|random| random.random_range(0..90_000)));
             queue.send(lane, body.clone(), delay + again).await?;
         }
         self.call(Service::Queue, queue.send(lane, body, delay + late)).await
@@ -216,8 +219,7 @@ impl StateStore for Faulty {
         after: &RunDocument,
     ) -> Result<Version> {
         let commit = async {
-            let version =
-                self.inner.state.commit_document(run, expected, ops, after).await?;
+            let version = self.inner.state.commit_document(run, expected, ops, after).await?;
             self.world.note_completions(run, ops);
             Ok(version)
         };

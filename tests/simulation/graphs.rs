@@ -134,7 +134,8 @@ impl Builder<'_> {
     }
 
     fn any_join(&mut self, from: &str) -> String {
-        let join = self.node("const", json!({"params": {"value": 3}, "config": {"joinStrategy": "any"}}));
+        let join =
+            self.node("const", json!({"params": {"value": 3}, "config": {"joinStrategy": "any"}}));
         for _ in 0..self.random.random_range(2..5) {
             let branch = self.step(from);
             self.edge(&branch, &join, json!({}));
@@ -182,10 +183,8 @@ impl Builder<'_> {
 
     fn loop_tail(&mut self, last: &str, head: &str, key: &str, passes: u64) -> String {
         let count = format!("{key}-count");
-        let check = self.node(
-            "incr-check",
-            json!({"params": {"key": count, "flag": key, "limit": passes}}),
-        );
+        let check = self
+            .node("incr-check", json!({"params": {"key": count, "flag": key, "limit": passes}}));
         self.edge(last, &check, json!({}));
         self.edge(&check, head, json!({}));
         let done = self.node("get-ctx", json!({"params": {"key": count}}));
@@ -232,8 +231,10 @@ impl Builder<'_> {
         if self.random.random_bool(0.4) {
             params["chunkSize"] = self.random.random_range(1..4).into();
         }
-        let scatter = self.after(&source, "batch-scatter", json!({"params": params, "inputs": source}));
-        let collects = self.after(&scatter, "batch-gather", json!({"params": {"gatherNodeId": gather}}));
+        let scatter =
+            self.after(&source, "batch-scatter", json!({"params": params, "inputs": source}));
+        let collects =
+            self.after(&scatter, "batch-gather", json!({"params": {"gatherNodeId": gather}}));
         assert_eq!(collects, gather);
         self.after(&collects, "sum", json!({}))
     }

@@ -83,8 +83,7 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
     let calm = memory_cluster(clock);
     let world = World::new(seed, rates);
     let blueprint = made.main.id.clone();
-    let library =
-        Library::fixed(std::iter::once(made.main).chain(made.children).collect());
+    let library = Library::fixed(std::iter::once(made.main).chain(made.children).collect());
     let mut processes = tokio::task::JoinSet::new();
     for number in 0..workers {
         let (world, calm, library) = (world.clone(), calm.clone(), library.clone());
@@ -140,7 +139,10 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
     }
     let poison = calm.queue.peek(Lane::Poison, 32).await.unwrap();
     if let Some(letter) = poison.first() {
-        return Err(format!("a dead letter: {:?}", flowcraft_tui::cluster::DeadLetter::decode(&letter.body)));
+        return Err(format!(
+            "a dead letter: {:?}",
+            flowcraft_tui::cluster::DeadLetter::decode(&letter.body)
+        ));
     }
     processes.shutdown().await;
     if let Some(violation) = world.violations.lock().unwrap().first() {
@@ -150,7 +152,13 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
 }
 
 /// One worker after the other: when one dies, the next starts a while later.
-async fn live_and_die(seed: u64, number: usize, world: &Arc<World>, calm: &Cluster, library: &Library) {
+async fn live_and_die(
+    seed: u64,
+    number: usize,
+    world: &Arc<World>,
+    calm: &Cluster,
+    library: &Library,
+) {
     for life in 0.. {
         let dies = CancellationToken::new();
         let cluster = world.view(calm, Some(dies.clone()));
@@ -233,11 +241,7 @@ fn check(seed: u64) -> std::result::Result<(), String> {
     };
     let workers = random.random_range(1..4);
     let found = run(rates, workers)?;
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("ours {found:#?}\nexpected {expected:#?}"))
-    }
+    if found == expected { Ok(()) } else { Err(format!("ours {found:#?}\nexpected {expected:#?}")) }
 }
 
 #[test]
@@ -266,7 +270,9 @@ fn every_run_ends_as_it_does_without_faults() {
         handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
     });
     for (seed, failure) in &failures {
-        eprintln!("seed {seed}: {failure}\nrun it again: SIMULATION_SEED={seed} cargo test --test simulation\n");
+        eprintln!(
+            "seed {seed}: {failure}\nrun it again: SIMULATION_SEED={seed} cargo test --test simulation\n"
+        );
     }
     assert!(failures.is_empty(), "{} seeds failed", failures.len());
 }
