@@ -247,6 +247,7 @@ pub(crate) fn detail(run: &str) -> RunDetail {
         started_at: ago(65),
         finished_at: None,
         awaited: 1,
+        past_failures: Vec::new(),
         warnings: vec!["the blueprint changed since the run was started".to_owned()],
         commit: String::new(),
     };
