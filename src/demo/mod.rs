@@ -27,7 +27,7 @@ use self::pace::{Pace, Speed};
 pub use self::seed::Seeded;
 use crate::{
     blueprint::{Library, RunId},
-    cluster::{Cluster, ClusterError, SystemClock, sqlite_cluster},
+    cluster::{Cluster, ClusterError, Lifetime, SqliteOptions, SystemClock, sqlite_cluster_with},
     nodes::Registry,
     operations::OperationError,
     worker::{ReconcilerConfig, WorkerConfig},
@@ -102,7 +102,10 @@ impl Demo {
     pub async fn open_with(options: DemoOptions) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("flowcraft-demo-").tempdir()?;
         let path = folder.path().join("cluster.db");
-        let cluster = sqlite_cluster(&path, Arc::new(SystemClock)).await?;
+        // It is thrown away in the end, so nothing has to wait for the disk.
+        let options_of_file =
+            SqliteOptions { lifetime: Lifetime::Temporary, ..SqliteOptions::default() };
+        let cluster = sqlite_cluster_with(&path, Arc::new(SystemClock), options_of_file).await?;
         Ok(Self {
             cluster: Cluster { name: "demo".to_owned(), ..cluster },
             library: blueprints::library()?,

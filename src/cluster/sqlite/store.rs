@@ -53,8 +53,7 @@ impl Store {
         let lists = open::reading(&path, options)?;
         Ok(Self {
             clock,
-            writer: Writer::start(writing, SameFile::at(&path), options.patience)
-                .map_err(no_thread)?,
+            writer: Writer::start(writing, SameFile::at(&path), options).map_err(no_thread)?,
             items: Reader::start(items, "sqlite-items").map_err(no_thread)?,
             lists: Reader::start(lists, "sqlite-lists").map_err(no_thread)?,
             key_writes: AtomicU32::new(0),

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod keys;
+mod lifetime;
 mod plans;
 mod values;
 
