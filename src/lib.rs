@@ -3,7 +3,8 @@
 //! The layers, each using only those before it: [`blueprint`] (what a workflow is), [`engine`]
 //! (what must happen next), [`nodes`] (what a step does), [`cluster`] (where jobs, state and leases
 //! live), [`worker`] (the loop that ties them), [`operations`] (what an operator can do),
-//! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces), [`demo`] (what there is to look around in).
+//! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces), [`demo`] (what there
+//! is to look around in).
 
 pub mod blueprint;
 pub mod cli;

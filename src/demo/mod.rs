@@ -35,6 +35,20 @@ use crate::{
 
 /// A temporary cluster with sample blueprints and code for them. Its folder is deleted when it is
 /// dropped: keep it until workers and dashboards on it have ended.
+///
+/// ```no_run
+/// # async fn show() -> Result<(), Box<dyn std::error::Error>> {
+/// use flowcraft_tui::{demo::Demo, worker::Worker};
+///
+/// let demo = Demo::open().await?;
+/// let (cluster, library) = (demo.cluster().clone(), demo.library().clone());
+/// let worker = Worker::new(cluster, library, demo.registry().clone(), demo.worker_config());
+/// let filling = tokio::spawn(demo.play());
+/// worker.run().await;
+/// filling.abort();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Demo {
     cluster: Cluster,
