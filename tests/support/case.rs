@@ -118,8 +118,8 @@ pub(crate) fn worker(
     let config = WorkerConfig {
         seed: Some(seed),
         reconciler: Some(ReconcilerConfig {
-            every: Duration::from_secs(60),
-            stalled_after: Duration::from_secs(300),
+            every: Duration::from_mins(1),
+            stalled_after: Duration::from_mins(5),
         }),
         ..WorkerConfig::named(name)
     };
@@ -165,7 +165,7 @@ async fn rested(
     run: &RunId,
     wanted: impl Fn(RunStatus) -> bool,
 ) -> RunView {
-    let limit = tokio::time::Instant::now() + Duration::from_secs(120);
+    let limit = tokio::time::Instant::now() + Duration::from_mins(2);
     loop {
         let view = operations.view(run).await.unwrap();
         let rests = view.status == RunStatus::Awaiting || view.status.is_final();
@@ -208,7 +208,7 @@ pub(crate) fn differences(case: &Case, view: &RunView, expected: &Value) -> Vec<
         .filter_map(|error| error["nodeId"].as_str())
         .collect();
     compare("errors", json!(errors), json!(wanted));
-    let awaiting: BTreeSet<&str> = view.awaiting.iter().map(|node| node.as_str()).collect();
+    let awaiting: BTreeSet<&str> = view.awaiting.iter().map(flowcraft_tui::blueprint::NodeId::as_str).collect();
     let wanted: BTreeSet<&str> =
         expected["awaiting"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     compare("awaiting", json!(awaiting), json!(wanted));
