@@ -3,6 +3,7 @@
 
 use super::{Worker, session::Loyalty};
 use crate::{
+    blueprint::RunId,
     cluster::{DeadLetter, Delivery, Job, Lane},
     engine::{Continuation, Event, Work},
 };
@@ -30,12 +31,29 @@ impl Worker {
             tracing::error!(%error, "could not keep a dead letter: its message stays in the queue");
             return;
         }
-        if let Some(job) = job
-            && let Err(error) = self.fail_poisoned(job, reason).await
-        {
-            tracing::error!(run = %job.run_id, node = %job.node_id, %error, "could not fail a poisoned node");
+        match job {
+            Some(job) => {
+                if let Err(error) = self.fail_poisoned(job, reason).await {
+                    tracing::error!(run = %job.run_id, node = %job.node_id, %error, "could not fail a poisoned node");
+                }
+            }
+            None => {
+                if let Some(run) = Job::run_named_in(&delivery.body) {
+                    self.warn_of_poison(&run, &reason).await;
+                }
+            }
         }
         self.delete(&delivery.receipt).await;
+    }
+
+    /// Notes on a run that a message of it was not a job: which node it meant, nobody can say.
+    async fn warn_of_poison(&self, run: &RunId, reason: &str) {
+        let session = self.core.session(run);
+        let warning = format!("a message of this run went to the poison queue: {reason}");
+        let event = Event::Warn(warning);
+        if let Err(error) = session.submit(event, Continuation::Enqueue, Loyalty::Anyway).await {
+            tracing::warn!(%run, %error, "could not note a poisoned message on its run");
+        }
     }
 
     async fn fail_poisoned(&self, job: &Job, reason: String) -> Result<(), super::SessionError> {
