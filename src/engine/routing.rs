@@ -143,7 +143,7 @@ impl Draft<'_> {
         if name == node.as_str() {
             None
         } else if name.starts_with('_') {
-            self.document.get(name).cloned()
+            resolve_name(&self.document, name)
         } else {
             self.document.output(name).cloned()
         }
@@ -208,7 +208,8 @@ fn resolve_name(document: &super::RunDocument, name: &str) -> Option<Arc<Value>>
     if name.starts_with('_') {
         return match name.strip_prefix("_inputs.") {
             Some(node) => edge_input(document, node),
-            None => document.get(name).cloned(),
+            // A node's id may begin like that too.
+            None => document.output(name).or_else(|| document.get(name)).cloned(),
         };
     }
     if let Some(value) = document.get(&output_key(name)) {
