@@ -10,7 +10,6 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    catalog,
     context::{Context, Ended, is_missing},
     exit::{CliError, Exit},
     kinds,
@@ -155,7 +154,7 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         monitor,
         operator: Arc::new(operator),
         worker: worker.as_ref().map(report),
-        catalog: catalog::follow(&library),
+        library: library.subscribe(),
         clock: cluster.clock.clone(),
         themes: looks.themes,
         theme: config.ui.theme.clone(),

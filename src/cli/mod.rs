@@ -2,7 +2,6 @@
 
 mod age;
 pub mod args;
-mod catalog;
 mod change;
 mod commands;
 mod confirm;

@@ -1,6 +1,10 @@
 //! Which edges a finished node takes, and what they carry.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -64,19 +68,18 @@ impl Draft<'_> {
             None => self.fallback_of(node),
         };
         let own = self.graph.outgoing(node);
-        if inherited.is_empty() && stands_for.is_none() {
-            return own.cloned().collect();
-        }
         let mut edges: Vec<Edge> = Vec::new();
+        let mut places: HashMap<_, usize> = HashMap::new();
         for edge in own.chain(inherited.iter().flat_map(|failed| self.graph.outgoing(failed))) {
-            let same = edges.iter_mut().find(|other| {
-                (&other.source, &other.target) == (&edge.source, &edge.target)
-                    && (edge_action(other), edge_condition(other))
-                        == (edge_action(edge), edge_condition(edge))
-            });
-            match same {
-                Some(other) => other.transform.clone_from(&edge.transform),
-                None => edges.push(edge.clone()),
+            let same = (&edge.source, &edge.target, edge_action(edge), edge_condition(edge));
+            match places.entry(same) {
+                Entry::Occupied(place) => {
+                    edges[*place.get()].transform.clone_from(&edge.transform);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(edges.len());
+                    edges.push(edge.clone());
+                }
             }
         }
         edges

@@ -27,7 +27,7 @@ use crate::{
 /// How many runs a process remembers the documents of.
 const SESSIONS: usize = 512;
 /// How long counters and marks for neighbours live.
-const NEIGHBOUR_TTL: Duration = Duration::from_secs(3600);
+const NEIGHBOUR_TTL: Duration = Duration::from_hours(1);
 
 /// The part of this program that changes runs.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Core {
         let settled = session.submit(event, continues, loyalty).await?;
         let next = match &settled.verdict {
             Verdict::Applied(effects) => {
-                self.follow(session, &settled, effects.clone(), continues).await?
+                self.follow(session, &settled, (**effects).clone(), continues).await?
             }
             _ => None,
         };
@@ -134,19 +134,19 @@ impl Core {
         self.tell_neighbours(run, &effects).await?;
         let mut ready = effects.ready.into_iter();
         let mut next = match continues {
-            Continuation::Inline => ready.next().map(|work| self.job(run, document, work)),
+            Continuation::Inline => ready.next().map(|work| job_for(run, document, work)),
             Continuation::Enqueue => None,
         };
-        let jobs: Vec<Job> = ready.map(|work| self.job(run, document, work)).collect();
+        let jobs: Vec<Job> = ready.map(|work| job_for(run, document, work)).collect();
         self.send(jobs).await?;
         for (work, due) in effects.timers {
-            let mut job = self.job(run, document, work);
+            let mut job = job_for(run, document, work);
             // A child that the node waits for is to be looked at.
             job.redrive = Some(true);
             self.send_later(job, self.now().until(due)).await?;
         }
         if let Some(work) = effects.child {
-            let mut job = self.job(run, document, work);
+            let mut job = job_for(run, document, work);
             job.redrive = Some(true);
             next = self.pass_on(next, job, continues).await?;
         }
@@ -162,12 +162,12 @@ impl Core {
                     return Ok(Some(close));
                 }
                 self.send(vec![close.job]).await?;
-                self.closed(run).await?;
+                self.closed(run).await;
             }
         } else {
             status::touch(&self.shared, session, &self.name, document, &settled.graph, urgency)
                 .await?;
-            if changed && let Some(job) = self.parent_job(document) {
+            if changed && let Some(job) = parent_job(document) {
                 next = self.pass_on(next, job, continues).await?;
             }
         }
@@ -197,35 +197,21 @@ impl Core {
         graph: &Graph,
     ) -> Result<Option<Next>, SessionError> {
         status::touch(&self.shared, session, &self.name, document, graph, Urgency::Now).await?;
-        match self.parent_job(document) {
-            Some(job) => Ok(Some(Next { job, closes: Some(session.run().clone()) })),
-            None => {
-                self.closed(session.run()).await?;
-                Ok(None)
-            }
+        if let Some(job) = parent_job(document) {
+            return Ok(Some(Next { job, closes: Some(session.run().clone()) }));
         }
+        self.closed(session.run()).await;
+        Ok(None)
     }
 
-    /// Notes that a finished run's closing work is done.
-    pub(crate) async fn closed(&self, run: &RunId) -> Result<(), SessionError> {
+    /// Notes that a finished run's closing work is done. Where that fails, whoever meets the run
+    /// next finds it open, and closes it.
+    pub(crate) async fn closed(&self, run: &RunId) {
         let session = self.session(run);
         let closed = session.submit(Event::Close, Continuation::Enqueue, Loyalty::Anyway).await;
-        match closed {
-            Ok(_) => Ok(()),
-            // Whoever meets the run next finds it open, and closes it.
-            Err(error) => {
-                tracing::warn!(%run, %error, "could not note that the run is closed");
-                Ok(())
-            }
+        if let Err(error) = closed {
+            tracing::warn!(%run, %error, "could not note that the run is closed");
         }
-    }
-
-    /// The job by which a child run's parent looks at it.
-    fn parent_job(&self, document: &RunDocument) -> Option<Job> {
-        let parent = document.head().parent.as_ref()?;
-        let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
-        job.redrive = Some(true);
-        Some(job)
     }
 
     /// Cancels a run and its children.
@@ -239,15 +225,6 @@ impl Core {
             Err(SessionError::NoSuchRun(_)) => Ok(RunStatus::Cancelled),
             Err(error) => Err(error),
         }
-    }
-
-    /// The job for a node of a run.
-    pub(crate) fn job(&self, run: &RunId, document: &RunDocument, work: Work) -> Job {
-        let mut job = Job::new(run.clone(), document.head().blueprint_id.clone(), work.node);
-        job.iteration = Some(work.iteration);
-        job.generation = Some(work.generation);
-        job.rev = Some(document.head().rev);
-        job
     }
 
     /// Sends jobs that can be received at once.
@@ -334,4 +311,21 @@ impl Core {
     pub(crate) async fn fresh(&self, run: &RunId) -> Result<Option<RunDocument>, SessionError> {
         Ok(self.session(run).document(Freshness::Now).await?)
     }
+}
+
+/// The job by which a child run's parent looks at it.
+fn parent_job(document: &RunDocument) -> Option<Job> {
+    let parent = document.head().parent.as_ref()?;
+    let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
+    job.redrive = Some(true);
+    Some(job)
+}
+
+/// The job for a node of a run.
+pub(crate) fn job_for(run: &RunId, document: &RunDocument, work: Work) -> Job {
+    let mut job = Job::new(run.clone(), document.head().blueprint_id.clone(), work.node);
+    job.iteration = Some(work.iteration);
+    job.generation = Some(work.generation);
+    job.rev = Some(document.head().rev);
+    job
 }

@@ -209,7 +209,7 @@ impl Worker {
                 Handled::Abandoned(why) => return Ok(Handled::Abandoned(why)),
             };
             if let Some(run) = closes {
-                self.core.closed(&run).await?;
+                self.core.closed(&run).await;
             }
             match following {
                 Some(following) => next = following,

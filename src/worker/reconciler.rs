@@ -155,7 +155,7 @@ impl Core {
                 .unwrap_or_else(|_| super::graphs::Graphs::stand_in(document.head()));
             if let Some(next) = self.close(&session, &document, &graph).await? {
                 self.send(vec![next.job]).await?;
-                self.closed(run).await?;
+                self.closed(run).await;
             }
             return Ok(Vec::new());
         }

@@ -65,6 +65,18 @@ fn every_action_is_in_the_help_with_its_keys() {
 }
 
 #[test]
+fn a_long_text_is_scrolled_to_its_end_and_back() {
+    let mut dashboard = dashboard((80, 24));
+    dashboard.press("? end");
+    shows(&mut dashboard, "The mouse works too");
+    let end = dashboard.text();
+    dashboard.press("down down down up");
+    assert_ne!(dashboard.text(), end, "one step up is one line up, from the end too");
+    dashboard.press("home");
+    shows(&mut dashboard, "Acting on the cluster");
+}
+
+#[test]
 fn enter_zooms_a_pane_and_esc_comes_back_to_it() {
     let mut dashboard = dashboard(SIZE);
     dashboard.press("tab tab enter");
