@@ -124,6 +124,28 @@ fn it_works_shows_what_happens_and_acts() {
 }
 
 #[test]
+fn a_signal_gives_the_terminal_back_and_drains() {
+    let program = Program::new();
+    program.blueprint(&json!({
+        "id": "slow",
+        "nodes": [{ "id": "a", "uses": "slow", "params": { "seconds": 2 } }],
+    }));
+    program.json(0, &["start", "slow", "--run-id", "run-1"]);
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let dashboard = Dashboard::open(&program, &[]);
+        dashboard.wait_for("run-1");
+        if signal == rustix::process::Signal::TERM {
+            program.wait_for_slow_nodes(1);
+        }
+        let pid = i32::try_from(dashboard.child.process_id().unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        assert_eq!(dashboard.end(), 0);
+        assert_eq!(program.json(0, &["show", "run-1"])["outputs"], json!({ "a": "slept" }));
+    }
+}
+
+#[test]
 fn without_a_worker_it_only_watches() {
     let program = asks();
     program.json(0, &["start", "ask", "--run-id", "run-1"]);

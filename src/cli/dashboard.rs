@@ -23,7 +23,10 @@ use crate::{
     demo::{Demo, DemoError},
     monitor::{Monitor, MonitorConfig},
     operations::Operations,
-    tui::{Access, Colours, DashboardDeps, ExitReason, Keymap, Theme, WorkerStatus, run_dashboard},
+    tui::{
+        Access, Colours, DashboardDeps, ExitReason, Keymap, KeymapError, Theme, WorkerStatus,
+        run_dashboard,
+    },
     worker::Worker,
 };
 
@@ -101,8 +104,14 @@ impl Looks {
         let keys: BTreeMap<String, String> =
             config.keys.iter().map(|(action, bound)| (action.clone(), bound.key.clone())).collect();
         let keymap = Keymap::from_overrides(&keys).map_err(|error| {
-            let place = config.keys.values().next().map(|bound| format!("{}: ", bound.origin));
-            CliError::usage(format!("{}{error}", place.unwrap_or_default()))
+            let bound = match &error {
+                KeymapError::UnknownAction { id, .. } | KeymapError::BadKey { id, .. } => {
+                    config.keys.get(id)
+                }
+                KeymapError::Clash { .. } => config.keys.values().next(),
+            };
+            let place = bound.map(|bound| format!("{}: ", bound.origin)).unwrap_or_default();
+            CliError::usage(format!("{place}{error}"))
         })?;
         let themes = match &config.themes {
             Some(folder) => {
@@ -163,18 +172,15 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         _ = signals.next() => ExitReason::Terminated,
     };
     match (worker, work) {
-        (Some(worker), Some(work)) => leave(&worker, work, reason, signals).await,
+        (Some(worker), Some(work)) => leave(&worker, work, reason).await,
         _ => Ok(Exit::Done),
     }
 }
 
 /// Has the worker finish what it is doing, unless that is not wanted.
-async fn leave(
-    worker: &Worker,
-    mut work: JoinHandle<()>,
-    reason: ExitReason,
-    mut signals: Signals,
-) -> Ended {
+async fn leave(worker: &Worker, mut work: JoinHandle<()>, reason: ExitReason) -> Ended {
+    // The signal that ended the dashboard must not count as a second one.
+    let mut signals = Signals::listen()?;
     if reason == ExitReason::QuitAtOnce {
         work.abort();
         return Ok(Exit::Done);
