@@ -169,7 +169,9 @@ impl From<OperationError> for CliError {
                 Self::usage(message).hint("`flowcraft-tui blueprints` lists what is loaded")
             }
             OperationError::Lint { id, .. } => {
-                Self::failed(message).hint(format!("see `flowcraft-tui blueprints lint {id}`"))
+                Self::failed(message).hint(format!(
+                    "see `flowcraft-tui blueprints lint {id}`; `--force` starts it all the same"
+                ))
             }
             OperationError::Refused { refusal, .. } => match refusal {
                 Refusal::SeveralWait(_)
