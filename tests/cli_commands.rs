@@ -149,7 +149,7 @@ fn failed_runs_are_requeued_and_cancelled_ones_stay() {
     assert_eq!(plans[1]["changes"][0], "status: awaiting -> cancelled");
     let error = program.error(2, &["cancel", "c1", "c2"]);
     assert!(error.contains("2 runs") && error.contains("--yes"), "{error}");
-    let cancelled = program.json(0, &["cancel", "c1", "c2", "--yes"]);
+    let cancelled = program.json(0, &["cancel", "c1", "c2", "c1", "--yes"]);
     let expected = json!([
         { "runId": "c1", "status": "cancelled" },
         { "runId": "c2", "status": "cancelled" },

@@ -97,6 +97,18 @@ fn another_worker_finishes_what_a_killed_one_had() {
 }
 
 #[test]
+fn a_worker_needs_no_configuration_at_all() {
+    let program = Program::new();
+    std::fs::remove_file(program.path("flowcraft.toml")).unwrap();
+    std::fs::remove_dir(program.path("blueprints")).unwrap();
+    let output = program.run(&["--no-ui", "--until-idle"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(program.path(".local/share/flowcraft-tui/flowcraft.db").exists());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+#[test]
 fn idle_is_when_nothing_runs_and_nothing_is_due_soon() {
     let program = Program::new();
     let of = |id: &str, nodes: serde_json::Value| {

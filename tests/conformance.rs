@@ -10,7 +10,7 @@ mod registry;
 
 use std::sync::Arc;
 
-use case::{Case, Starts, cases, counted, differences, expected_starts, play, worker};
+use case::{Case, Starts, cases, cases_in, counted, differences, expected_starts, play, worker};
 use flowcraft_tui::{
     cluster::{Cluster, SystemClock, TokioClock, memory_cluster, sqlite_cluster},
     engine::Timestamp,
@@ -49,11 +49,18 @@ async fn run_case(case: &Case, cluster: &Cluster, workers: usize, seed: u64) -> 
     found
 }
 
+/// The cases of the suite, and ours: other shapes, with what the same runtime gave for them.
+fn all_cases() -> Vec<Case> {
+    let mut all = cases();
+    all.extend(cases_in("tests/conformance/extra"));
+    all
+}
+
 #[test]
 fn in_memory() {
     for workers in [1, 3] {
         let mut found = Vec::new();
-        for case in cases() {
+        for case in all_cases() {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .start_paused(true)
@@ -74,7 +81,7 @@ async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let mut found = Vec::new();
     for workers in [1, 2] {
-        for case in cases() {
+        for case in all_cases() {
             let path = folder.path().join(format!("{}-{workers}.db", case.name));
             let cluster = sqlite_cluster(&path, Arc::new(SystemClock)).await.unwrap();
             found.extend(run_case(&case, &cluster, workers, 7).await);

@@ -1,6 +1,9 @@
 //! Changing a run: the plan is shown, agreed to, and applied to what it was made from.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use serde::Serialize;
 
@@ -123,8 +126,7 @@ pub(super) async fn agree(
             }
         }
     }
-    // Not on stdout: that is for the result.
-    eprint!("{text}");
+    tell(&text);
     confirm(question, plans.len(), consent).await
 }
 
@@ -153,5 +155,103 @@ fn has_moved(error: &OperationError) -> bool {
 }
 
 fn say_moved(run: &RunId) {
-    eprintln!("Run {} has moved since the plan was made: making a new one.", sanitize(run));
+    tell(&format!("Run {} has moved since the plan was made: making a new one.\n", sanitize(run)));
+}
+
+/// Writes to people, not to the result. Nobody is left to be told when stderr is closed.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        blueprint::{Library, sanitize as blueprint},
+        cluster::{SystemClock, memory_cluster},
+        engine::RunStatus,
+        operations::{Lint, StartRequest},
+    };
+
+    async fn operations() -> (Operations, RunId) {
+        let one = blueprint(json!({ "id": "one", "nodes": [{ "id": "a", "uses": "x" }] })).unwrap();
+        let cluster = memory_cluster(Arc::new(SystemClock));
+        let operations = Operations::new(cluster, Library::fixed(vec![one]), "test");
+        let request = StartRequest {
+            blueprint: "one".into(),
+            input: serde_json::Map::new(),
+            run: None,
+            lint: Lint::Overlook,
+        };
+        let run = operations.start(request).await.unwrap().run;
+        (operations, run)
+    }
+
+    /// Plans to cancel a run that somebody else moves right after, `moves` times.
+    async fn plan_and_move(
+        operations: &Operations,
+        run: &RunId,
+        left: &AtomicU32,
+    ) -> Result<Plan, OperationError> {
+        let plan = operations.plan_cancel(run).await?;
+        if left.load(Ordering::Relaxed) > 0 {
+            left.fetch_sub(1, Ordering::Relaxed);
+            let other = operations.plan_requeue(run, &["a".into()]).await?;
+            operations.apply(&other).await?;
+        }
+        Ok(plan)
+    }
+
+    fn output() -> Output {
+        Output::to(io::sink(), Format::Json)
+    }
+
+    #[tokio::test]
+    async fn a_run_that_moved_gets_a_new_plan() {
+        let (operations, run) = operations().await;
+        let left = AtomicU32::new(2);
+        let plan = async || plan_and_move(&operations, &run, &left).await;
+        let outcome =
+            carry_out(&operations, "Cancel?", Consent::Given, &mut output(), plan).await.unwrap();
+        let Outcome::Made(done) = outcome else { panic!("nothing was done") };
+        assert_eq!(done.status, RunStatus::Cancelled);
+        assert_eq!(left.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_never_rests_is_given_up_on() {
+        let (operations, run) = operations().await;
+        let left = AtomicU32::new(u32::MAX);
+        let plan = async || plan_and_move(&operations, &run, &left).await;
+        let error =
+            carry_out(&operations, "Cancel?", Consent::Given, &mut output(), plan).await.err();
+        assert!(error.unwrap().to_string().contains("has moved"));
+        assert_eq!(u32::MAX - left.load(Ordering::Relaxed), TRIES);
+    }
+
+    #[tokio::test]
+    async fn an_agreed_plan_is_made_anew_without_a_question() {
+        let (operations, run) = operations().await;
+        let left = AtomicU32::new(1);
+        let plan = plan_and_move(&operations, &run, &left).await.unwrap();
+        let again = async |run: &RunId| operations.plan_cancel(run).await;
+        let done = insist(&operations, &plan, again).await.unwrap();
+        assert_eq!(done.status, RunStatus::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_changes_nothing() {
+        let (operations, run) = operations().await;
+        let plan = async || operations.plan_cancel(&run).await;
+        carry_out(&operations, "Cancel?", Consent::DryRun, &mut output(), plan).await.unwrap();
+        assert_eq!(operations.view(&run).await.unwrap().status, RunStatus::Running);
+    }
 }

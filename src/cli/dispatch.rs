@@ -7,6 +7,7 @@ use super::{
     },
     commands,
     context::Context,
+    dashboard::{self, Behind},
     exit::{CliError, Exit},
     open::Opener,
     output::Output,
@@ -51,9 +52,9 @@ async fn serve(context: Context<'_>, mode: ServeMode) -> Result<Exit, CliError> 
     match mode {
         ServeMode::Headless => run(context, Until::Told).await,
         ServeMode::UntilIdle => run(context, Until::Idle).await,
-        ServeMode::Dashboard | ServeMode::WatchOnly => {
-            Err(CliError::failed("the dashboard is not part of this build").hint("use --no-ui"))
-        }
+        ServeMode::Dashboard => dashboard::run(context, Behind::Worker).await,
+        ServeMode::Demo => dashboard::run_demo(context).await,
+        ServeMode::WatchOnly => dashboard::run(context, Behind::Nobody).await,
     }
 }
 

@@ -3,9 +3,11 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{exit::CliError, output::colours_wanted};
+use crate::tui::start_log;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -49,6 +51,18 @@ pub(super) fn init(options: &LogOptions) -> Result<(), CliError> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     set.map_err(|error| CliError::failed("can't set up logging").because(error))
+}
+
+/// Has everything that is logged from now on kept for the dashboard.
+pub(super) fn init_dashboard(options: &LogOptions) -> Result<(), CliError> {
+    let failed = |error: io::Error| CliError::failed("can't set up logging").because(error);
+    let filter = filter(options)?;
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    tracing_subscriber::registry()
+        .with(start_log(level).map_err(failed)?)
+        .with(filter)
+        .try_init()
+        .map_err(|error| failed(io::Error::other(error)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod change;
 mod commands;
 mod confirm;
 mod context;
+mod dashboard;
 mod dispatch;
 mod exit;
 mod follow;
@@ -13,6 +14,7 @@ mod idle;
 mod kinds;
 mod logging;
 mod open;
+mod operator;
 mod output;
 mod parse;
 mod report;
@@ -32,7 +34,7 @@ pub use output::{Format, Output};
 pub use table::{Cell, Column, Table, Tone};
 pub use text::sanitize;
 
-use crate::config::Environment;
+use crate::{config::Environment, tui::restore_terminal_on_panic};
 
 /// How long work in the background may take to end after the command is done.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
@@ -72,8 +74,12 @@ fn install_reports() -> Result<(), CliError> {
 
 fn run(args: args::Args, output: &mut Output) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
+    let options = args.log_options(&environment);
     if args.logs_to_stderr() {
-        logging::init(&args.log_options(&environment))?;
+        logging::init(&options)?;
+    } else {
+        logging::init_dashboard(&options)?;
+        restore_terminal_on_panic();
     }
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| CliError::failed("can't start the async runtime").because(error))?;

@@ -21,7 +21,7 @@ pub use error::{ClusterError, Fault, Result, Service};
 pub use job::{BadJob, DeadLetter, Job};
 pub use memory::memory_cluster;
 pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
-pub use sqlite::{SqliteOptions, sqlite_cluster, sqlite_cluster_with};
+pub use sqlite::{Lifetime, SqliteOptions, sqlite_cluster, sqlite_cluster_with};
 pub use state::{
     ChangeMark, NodeCounts, ReadDocument, StateStore, StatusItem, StatusPage, StatusQuery, Version,
     VersionedStatus,

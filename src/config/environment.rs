@@ -60,6 +60,11 @@ impl Environment {
         files
     }
 
+    /// Where the user's own themes are.
+    pub(super) fn themes(&self) -> Option<PathBuf> {
+        Some(self.config_folder.as_ref()?.join(OWN_FOLDER).join("themes"))
+    }
+
     /// The embedded cluster's file, unless the configuration names another.
     pub(super) fn default_database(&self) -> Option<PathBuf> {
         Some(self.data_folder.as_ref()?.join(OWN_FOLDER).join("flowcraft.db"))

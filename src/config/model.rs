@@ -31,6 +31,8 @@ pub struct Config {
     pub services: Services,
     /// Things that are allowed but probably not meant.
     pub notes: Vec<String>,
+    /// Where the user's own themes are, if the user has a home.
+    pub themes: Option<PathBuf>,
     /// The file that was read, if there is one.
     pub file: Option<PathBuf>,
     pub(super) origins: BTreeMap<&'static str, Origin>,
@@ -220,6 +222,7 @@ impl Config {
             nodes: BTreeMap::new(),
             services: Services::default(),
             notes: Vec::new(),
+            themes: environment.themes(),
             file: None,
             origins: BTreeMap::new(),
         }

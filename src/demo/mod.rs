@@ -27,7 +27,7 @@ use self::pace::{Pace, Speed};
 pub use self::seed::Seeded;
 use crate::{
     blueprint::{Library, RunId},
-    cluster::{Cluster, ClusterError, SystemClock, sqlite_cluster},
+    cluster::{Cluster, ClusterError, Lifetime, SqliteOptions, SystemClock, sqlite_cluster_with},
     nodes::Registry,
     operations::OperationError,
     worker::{ReconcilerConfig, WorkerConfig},
@@ -35,6 +35,20 @@ use crate::{
 
 /// A temporary cluster with sample blueprints and code for them. Its folder is deleted when it is
 /// dropped: keep it until workers and dashboards on it have ended.
+///
+/// ```no_run
+/// # async fn show() -> Result<(), Box<dyn std::error::Error>> {
+/// use flowcraft_tui::{demo::Demo, worker::Worker};
+///
+/// let demo = Demo::open().await?;
+/// let (cluster, library) = (demo.cluster().clone(), demo.library().clone());
+/// let worker = Worker::new(cluster, library, demo.registry().clone(), demo.worker_config());
+/// let filling = tokio::spawn(demo.play());
+/// worker.run().await;
+/// filling.abort();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Demo {
     cluster: Cluster,
@@ -102,7 +116,10 @@ impl Demo {
     pub async fn open_with(options: DemoOptions) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("flowcraft-demo-").tempdir()?;
         let path = folder.path().join("cluster.db");
-        let cluster = sqlite_cluster(&path, Arc::new(SystemClock)).await?;
+        // It is thrown away in the end, so nothing has to wait for the disk.
+        let options_of_file =
+            SqliteOptions { lifetime: Lifetime::Temporary, ..SqliteOptions::default() };
+        let cluster = sqlite_cluster_with(&path, Arc::new(SystemClock), options_of_file).await?;
         Ok(Self {
             cluster: Cluster { name: "demo".to_owned(), ..cluster },
             library: blueprints::library()?,

@@ -13,6 +13,8 @@ use crate::{
     operations::{Lint, Operations, StartRequest},
 };
 
+/// What is started at once, so that there is something to see.
+const OPENING: [Line; 3] = [Line::Images, Line::Order, Line::Prices];
 /// How many runs may be under way for another to be started.
 const UNDER_WAY: usize = 8;
 /// How many may wait for an answer or a timer for another that waits to be started.
@@ -26,13 +28,14 @@ const PAUSE: std::ops::Range<u64> = 2000..5000;
 pub(super) async fn trickle(cluster: Cluster, library: Library, seed: u64, next: Arc<AtomicU64>) {
     let operations = Operations::new(cluster, library, "demo");
     let mut dice = Dice::new(seed, "trickle");
-    loop {
-        let line = *dice.pick(&Line::MIX);
-        match start(&operations, line, &mut dice, &next).await {
-            Ok(()) => {}
-            Err(error) => tracing::debug!(%error, "the demo could not start a run"),
+    for started in 0_usize.. {
+        let line = OPENING.get(started).unwrap_or_else(|| dice.pick(&Line::MIX));
+        if let Err(error) = start(&operations, *line, &mut dice, &next).await {
+            tracing::debug!(%error, "the demo could not start a run");
         }
-        tokio::time::sleep(Duration::from_millis(dice.number(PAUSE))).await;
+        if started + 1 >= OPENING.len() {
+            tokio::time::sleep(Duration::from_millis(dice.number(PAUSE))).await;
+        }
     }
 }
 

@@ -159,7 +159,9 @@ impl Draft<'_> {
     fn scatter(&mut self, definition: &Node) -> Result<(), Refusal> {
         let node = &definition.id;
         let input = self.resolve_input(node)?;
-        let items = match input.as_deref() {
+        // As in process, whatever counts as false stands for no items.
+        let input = input.as_deref().filter(|input| expression::is_true(Some(input)));
+        let items = match input {
             None => Vec::new(),
             Some(Value::Array(items)) => items.clone(),
             Some(other) => {
@@ -291,8 +293,11 @@ fn child_run_id(run: &RunId, node: &NodeId, entry: &Entry) -> RunId {
     if id.chars().count() <= LONGEST {
         return RunId::from(id);
     }
-    let hash: String =
-        Sha256::digest(&id).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(&id).iter().take(16) {
+        // As above.
+        let _ = write!(hash, "{byte:02x}");
+    }
     let head: String = run.chars().take(120).collect();
     RunId::from(format!("{head}.{hash}"))
 }
@@ -314,7 +319,7 @@ pub fn child_context(
     }
     let input = super::routing::resolve_input(parent, &definition.id, Some(&definition.inputs))?;
     Ok(input.map_or_else(Map::new, |input| {
-        child.starts().iter().map(|start| (input_key(start), (*input).clone())).collect()
+        child.without_predecessors().map(|node| (input_key(node), (*input).clone())).collect()
     }))
 }
 
@@ -331,9 +336,11 @@ pub fn child_result(
         .iter()
         .filter_map(|(key, name)| {
             let name = name.as_str()?;
-            let output = child.output(name).filter(|value| !value.is_null());
-            let value = output.or_else(|| child.get(name))?;
-            Some(ContextWrite::Set(key.clone(), (**value).clone()))
+            let output = child.output(name).map(|value| &**value).filter(|value| !value.is_null());
+            Some(match output.or_else(|| names::lookup(child, name)) {
+                Some(value) => ContextWrite::Set(key.clone(), value.clone()),
+                None => ContextWrite::Delete(key.clone()),
+            })
         })
         .collect();
     (Some(Value::Object(names::in_process(child))), writes)

@@ -217,6 +217,8 @@ impl RunDocument {
 }
 
 /// The sets of the index that an entry belongs to.
+// Each of them independently of the others.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Membership {
     ready: bool,

@@ -30,6 +30,11 @@ impl Draft<'_> {
         if !keeps {
             self.update(target, |entry| entry.arrival = arrival);
         }
+        self.record_arrival(source, target);
+    }
+
+    /// Writes down for the outside that an edge into a join was taken.
+    pub(crate) fn record_arrival(&mut self, source: &NodeId, target: &NodeId) {
         if self.predecessor_count(target) > 1 {
             let iteration = self.entry(source).iteration;
             self.effects.arrivals.push(JoinArrival {
@@ -147,12 +152,11 @@ impl Draft<'_> {
         };
         match entry.state {
             NodeState::Pending | NodeState::Ready | NodeState::Awaiting => Outlook::Open,
-            NodeState::Completed
-                if entry.passes > 0 && !self.graph.in_loop(predecessor, &self.home(node)) =>
-            {
-                Outlook::Open
+            NodeState::Completed => {
+                let goes_round =
+                    entry.passes > 0 && !self.graph.in_loop(predecessor, &self.home(node));
+                if goes_round { Outlook::Open } else { Outlook::Finished }
             }
-            NodeState::Completed => Outlook::Finished,
             NodeState::Skipped if self.fallback_of(predecessor).is_empty() => Outlook::Dead,
             NodeState::Skipped => Outlook::Finished,
             NodeState::Failed => match entry.fallback.as_ref().map(|fallback| fallback.outcome) {
@@ -221,7 +225,7 @@ impl Draft<'_> {
         if busy {
             self.update(&fallback, |entry| entry.queue.push(failed.clone()));
         } else {
-            self.stand_in(&fallback, failed.clone());
+            self.stand_in(&fallback, failed);
         }
         true
     }
@@ -230,17 +234,17 @@ impl Draft<'_> {
     /// fallback once more.
     fn stands_in_for(&self, node: &NodeId, candidate: &NodeId) -> bool {
         let mut node = Some(node.clone());
-        while let Some(current) = node {
+        while let Some(current) = node.take() {
             if current == *candidate {
                 return true;
             }
-            node = self.entry(&current).stands_for.clone();
+            node.clone_from(&self.entry(&current).stands_for);
         }
         false
     }
 
     /// Starts a fallback that is free for a failed node.
-    fn stand_in(&mut self, fallback: &NodeId, failed: NodeId) {
+    fn stand_in(&mut self, fallback: &NodeId, failed: &NodeId) {
         let entry = self.entry(fallback);
         if matches!(entry.state, NodeState::Completed | NodeState::Failed) {
             let queue = entry.queue.clone();
@@ -310,7 +314,7 @@ impl Draft<'_> {
             self.update(fallback, |entry| {
                 entry.queue.remove(0);
             });
-            self.stand_in(fallback, next);
+            self.stand_in(fallback, &next);
         }
     }
 

@@ -103,6 +103,13 @@ impl Graph {
         &self.starts
     }
 
+    /// The nodes without incoming edges, those that are somebody's fallback included.
+    pub(crate) fn without_predecessors(&self) -> impl Iterator<Item = &NodeId> {
+        self.definitions()
+            .filter(|node| self.place(&node.id).is_some_and(|place| place.predecessors.is_empty()))
+            .map(|node| &node.id)
+    }
+
     /// The nodes without outgoing edges, in blueprint order.
     pub fn terminals(&self) -> impl Iterator<Item = &NodeId> {
         self.definitions()

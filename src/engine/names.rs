@@ -2,14 +2,27 @@
 
 use serde_json::{Map, Value};
 
-use super::document::RunDocument;
+use super::{document::RunDocument, ledger::NodeState};
 
 /// Prefix of the context keys that hold outputs.
 const OUTPUTS: &str = "_outputs.";
 
+/// Keys that a run in one process does not have.
+const DISTRIBUTED_ONLY: [&str; 3] = ["_catch_error", "_resume.action", "_resume.output"];
+
 /// The value of a name: the output of the node with that id if it has one, else the context key.
 pub(crate) fn lookup<'a>(document: &'a RunDocument, name: &str) -> Option<&'a Value> {
-    document.output(name).or_else(|| document.get(name)).map(|value| &**value)
+    own_output(document, name).or_else(|| document.get(name).map(|value| &**value))
+}
+
+/// A node's output, unless the run's input brought it along and the node has not run.
+fn own_output<'a>(document: &'a RunDocument, node: &str) -> Option<&'a Value> {
+    let brought_along = document.entry(node).is_some_and(|entry| {
+        entry.generation > 0
+            && entry.iteration == 1
+            && !matches!(entry.state, NodeState::Completed | NodeState::Failed)
+    });
+    document.output(node).filter(|_| !brought_along).map(|value| &**value)
 }
 
 /// The outputs so far, by node id.
@@ -32,7 +45,7 @@ pub(crate) fn user_context(document: &RunDocument) -> Map<String, Value> {
 
 /// Whether a key is one of the user's own.
 pub(crate) fn is_user_key(document: &RunDocument, key: &str) -> bool {
-    !key.starts_with('_') && document.output(key).is_none() && !is_bookkeeping(document, key)
+    !key.starts_with('_') && own_output(document, key).is_none() && !is_bookkeeping(document, key)
 }
 
 /// Whether a key belongs to a batch: `X_currentIndex` of a scatter, `X_hasMore` and
@@ -46,8 +59,11 @@ fn is_bookkeeping(document: &RunDocument, key: &str) -> bool {
 
 /// The whole context as a run in one process has it: every key, and every output under its bare id.
 pub(crate) fn in_process(document: &RunDocument) -> Map<String, Value> {
-    let mut context: Map<String, Value> =
-        document.context().map(|(key, value)| (key.to_string(), (**value).clone())).collect();
+    let mut context: Map<String, Value> = document
+        .context()
+        .filter(|(key, _)| !DISTRIBUTED_ONLY.contains(&&***key))
+        .map(|(key, value)| (key.to_string(), (**value).clone()))
+        .collect();
     for (node, entry) in document.entries() {
         if let Some(source) = &entry.input_from
             && let Some(value) = document.output(source)
@@ -55,6 +71,10 @@ pub(crate) fn in_process(document: &RunDocument) -> Map<String, Value> {
             context.insert(super::document::input_key(node), (**value).clone());
         }
     }
-    context.extend(outputs(document));
+    let outputs: Vec<_> = outputs(document)
+        .into_iter()
+        .filter(|(node, _)| own_output(document, node).is_some())
+        .collect();
+    context.extend(outputs);
     context
 }

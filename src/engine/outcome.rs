@@ -111,6 +111,10 @@ impl Draft<'_> {
             return;
         }
         self.set_output(node, output.clone());
+        if output.is_none() {
+            // In process a node without an output leaves nothing under its bare id either.
+            self.remove(node);
+        }
         let ready_before = self.effects.ready.len();
         let edges = self.choose_routes(node, output.as_deref(), action.as_deref());
         let goes_round = self.graph.is_controller(node)

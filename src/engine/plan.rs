@@ -139,7 +139,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// It counts: this must happen beside the document.
-    Applied(Effects),
+    Applied(Box<Effects>),
     /// It had been taken into account before (the commit's answer was lost): its node's routes are
     /// to be followed again.
     AlreadyApplied,
@@ -313,7 +313,7 @@ impl Draft<'_> {
         self.settle_status();
         self.record_awaiting();
         self.enqueue_ready(continues);
-        Verdict::Applied(std::mem::take(&mut self.effects))
+        Verdict::Applied(Box::new(std::mem::take(&mut self.effects)))
     }
 
     fn refuse_large(&mut self, event: &Event, message: String, continues: Continuation) -> Verdict {

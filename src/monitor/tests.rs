@@ -6,12 +6,15 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    HolderState, Monitor, MonitorConfig, MonitorHandle, NodeShown, Snapshot, SourceState,
-    fake::Fake,
+    BlueprintLookup, HolderState, Monitor, MonitorConfig, MonitorHandle, NodeShown, RunDetail,
+    Snapshot, SourceState, fake::Fake,
 };
 use crate::{
     blueprint::{Blueprint, Edge, Inputs, Node, NodeConfig, RunId},
-    cluster::{Heartbeat, HeldLock, Holder, Key, Service, StatusItem, WorkerMode},
+    cluster::{
+        Heartbeat, HeldLock, Holder, Job, Key, Lane, Service, StatusItem, TokioClock, WorkerMode,
+        memory_cluster,
+    },
     engine::{Awaits, Entry, Head, NodeState, Op, RunDocument, RunStatus, Timestamp},
 };
 
@@ -310,4 +313,42 @@ async fn refresh_asks_at_once_and_dropping_the_handle_ends_it() {
     let looks = fake.looks.load(std::sync::atomic::Ordering::Relaxed);
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(fake.looks.load(std::sync::atomic::Ordering::Relaxed), looks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_real_cluster_is_watched_as_it_changes() {
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::from_seconds(1_800_000_000)));
+    let cluster = memory_cluster(clock);
+    let (run, node) = (RunId::from("r"), "do".into());
+    let version = cluster.state.create_status(&item("r", RunStatus::Running)).await.unwrap();
+    cluster.state.create_document(&run, &document()).await.unwrap();
+    let job = Job::new(run.clone(), "b".into(), "do".into());
+    cluster.queue.send(Lane::Jobs, job.encode(), Duration::ZERO).await.unwrap();
+    let holder = Holder::new(&"w".into(), 1);
+    let key = Key::node_lock(&run, &node);
+    let hour = Duration::from_hours(1);
+    cluster.coordination.acquire(&key, &holder, hour).await.unwrap();
+    cluster.coordination.beat(&heartbeat("w", 3), hour).await.unwrap();
+
+    let library: BlueprintLookup = Arc::new(|_| Some(Arc::new(blueprint())));
+    let mut handle = Monitor::spawn(cluster.clone(), MonitorConfig::default(), library);
+    handle.watch_run(Some(run));
+    let snapshot = until(&mut handle, |it| {
+        let running = |it: &RunDetail| it.nodes.iter().any(|it| it.state == NodeShown::Running);
+        all_live(it) && it.detail.data.as_ref().as_ref().is_some_and(running)
+    })
+    .await;
+    assert_eq!(snapshot.queue.data.depth, 1);
+    assert_eq!(snapshot.queue.data.next[0].job.as_ref().map(|(run, ..)| run.as_str()), Some("r"));
+    assert_eq!(snapshot.holder(&snapshot.locks.data.locks[0]), HolderState::Alive);
+
+    let done = item("r", RunStatus::Completed);
+    cluster.state.replace_status(&done, &version).await.unwrap();
+    cluster.coordination.leave(&"w".into()).await.unwrap();
+    let snapshot = until(&mut handle, |it| {
+        it.runs.data.counts().completed == 1 && it.workers.data.workers.is_empty()
+    })
+    .await;
+    assert_eq!(snapshot.runs.data.counts().running, 0);
+    assert_eq!(snapshot.holder(&snapshot.locks.data.locks[0]), HolderState::Gone);
 }

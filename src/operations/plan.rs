@@ -241,7 +241,7 @@ impl Operations {
     ) -> Result<(), OperationError> {
         let mut child = run.clone();
         let mut parent = document.head().parent.clone();
-        while let Some(link) = parent {
+        while let Some(link) = parent.take() {
             let session = self.core.session(&link.run);
             let event = Event::ChildReopened { node: link.node, run: child };
             let reopened =
@@ -252,7 +252,7 @@ impl Operations {
                 Err(SessionError::NoSuchRun(_)) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            parent = settled.document.head().parent.clone();
+            parent.clone_from(&settled.document.head().parent);
             child = link.run;
         }
         Ok(())
@@ -276,7 +276,7 @@ impl Operations {
             Verdict::Refused(refusal) => {
                 return Err(OperationError::Refused { run: run.clone(), refusal });
             }
-            Verdict::AlreadyApplied | Verdict::Stale => crate::engine::Effects::default(),
+            Verdict::AlreadyApplied | Verdict::Stale => Box::default(),
         };
         let mut changes = Vec::new();
         if let Some((after, ops)) = planner.finish("") {

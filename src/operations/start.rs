@@ -9,7 +9,7 @@ use crate::{
     blueprint::{BlueprintId, Issue, LintContext, RunId, lint},
     cluster::{Job, StatusItem},
     engine::{Effects, Graph, RunDocument, RunStatus, output_key, start},
-    worker::session::Freshness,
+    worker::{core::job_for, session::Freshness},
 };
 
 /// What to start.
@@ -101,7 +101,7 @@ impl Operations {
                         && entry.state == crate::engine::NodeState::Ready
                 })
             })
-            .map(|work| self.core.job(run, stored, work))
+            .map(|work| job_for(run, stored, work))
             .collect();
         Ok(self.core.send(jobs).await?)
     }

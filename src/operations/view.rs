@@ -110,13 +110,6 @@ impl Operations {
         let others =
             document.entries().map(|(node, _)| node).filter(|node| !listed.contains(node)).cloned();
         let nodes = known.iter().cloned().chain(others).map(|node| line(document, node)).collect();
-        // An output that the input brought along is none of the node's own.
-        let produced = |node: &str| {
-            document.entry(node).is_some_and(|entry| {
-                entry.iteration > 1
-                    || matches!(entry.state, NodeState::Completed | NodeState::Failed)
-            })
-        };
         RunView {
             run: run.clone(),
             blueprint: head.blueprint_id.clone(),
@@ -124,10 +117,7 @@ impl Operations {
             parent: head.parent.as_ref().map(|parent| parent.run.clone()),
             started_at: head.started_at,
             finished_at: head.finished_at,
-            outputs: names::outputs(document)
-                .into_iter()
-                .filter(|(node, _)| produced(node))
-                .collect(),
+            outputs: names::outputs(document),
             context: names::user_context(document),
             awaiting: awaiting(document),
             errors: status::errors(document)

@@ -201,6 +201,7 @@ pub static ACTIONS: [ActionInfo; 42] = [
         "drain",
         "have this worker finish what it runs and take nothing new",
     ),
+    looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
     looks(
         A::MarkAll,
         "mark-all",
@@ -209,7 +210,6 @@ pub static ACTIONS: [ActionInfo; 42] = [
         "",
         "mark every row that the filter leaves, or drop all marks",
     ),
-    looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
     looks(
         A::Sort,
         "sort",

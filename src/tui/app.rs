@@ -11,10 +11,11 @@ use tui_logger::TuiWidgetState;
 
 use super::{
     actions::Action,
+    catalog::Catalog,
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
-    message::{CatalogEntry, WorkerStatus},
+    message::WorkerStatus,
     rows::{ListId, Rows, RunOrder},
     theme::Theme,
 };
@@ -112,6 +113,8 @@ pub(super) enum Target {
     Rows { list: ListId, first: usize },
     /// A screen's name.
     Tab(Screen),
+    /// The text of a dialog, the first line of it being the line `first`.
+    Text { first: usize },
 }
 
 /// The state of the log widgets.
@@ -142,7 +145,7 @@ pub(crate) struct App {
     pub(super) snapshot: Arc<Snapshot>,
     /// What is shown instead while the display is frozen, and the time then.
     pub(super) frozen: Option<(Arc<Snapshot>, Timestamp)>,
-    pub(super) catalog: Arc<[CatalogEntry]>,
+    pub(super) catalog: Arc<Catalog>,
     pub(super) worker: Option<WorkerStatus>,
     pub(super) clock: Timestamp,
     pub(super) themes: Vec<Theme>,
@@ -192,7 +195,7 @@ impl App {
         let mut app = Self {
             snapshot,
             frozen: None,
-            catalog: Arc::from([]),
+            catalog: Arc::default(),
             worker: None,
             clock: now,
             themes: Theme::built_in(),
@@ -281,10 +284,14 @@ impl App {
     /// Takes in where things were drawn.
     pub(crate) fn drawn(&mut self, hits: Vec<Hit>) {
         for hit in &hits {
-            if let Target::Rows { list, first } = hit.target {
-                let state = &mut self.lists[list as usize];
-                state.offset = first;
-                state.height = usize::from(hit.area.height);
+            match (hit.target, &mut self.dialog) {
+                (Target::Rows { list, first }, _) => {
+                    let state = &mut self.lists[list as usize];
+                    state.offset = first;
+                    state.height = usize::from(hit.area.height);
+                }
+                (Target::Text { first }, Some(dialog)) => dialog.scrolled_to(first),
+                _ => {}
             }
         }
         self.hits = hits;

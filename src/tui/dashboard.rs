@@ -11,16 +11,17 @@ use tokio::{
 
 use super::{
     app::{Access, App},
+    catalog::Catalog,
     keymap::Keymap,
     log::new_lines,
-    message::{CatalogEntry, Command, ExitReason, Message, WorkerStatus},
+    message::{Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Preview},
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
     view::view,
 };
-use crate::{cluster::Clock, monitor::MonitorHandle};
+use crate::{blueprint::LibraryState, cluster::Clock, monitor::MonitorHandle};
 
 /// The shortest time between two frames: thirty a second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -44,8 +45,8 @@ pub struct DashboardDeps {
     pub operator: Arc<dyn Operator>,
     /// What the worker in this process is doing; nothing if there is none.
     pub worker: Option<watch::Receiver<WorkerStatus>>,
-    /// The blueprints that are loaded.
-    pub catalog: watch::Receiver<Arc<[CatalogEntry]>>,
+    /// The blueprints that are loaded (`Library::subscribe`).
+    pub library: watch::Receiver<Arc<LibraryState>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// The themes to choose from.
@@ -85,7 +86,7 @@ async fn drive(
         monitor,
         operator,
         worker,
-        catalog,
+        library,
         clock,
         themes,
         theme,
@@ -101,7 +102,7 @@ async fn drive(
         events,
         snapshots: monitor.snapshots.clone(),
         worker,
-        catalog,
+        library,
         answers,
         log_lines,
         clock,
@@ -173,7 +174,7 @@ struct Ears<E> {
     events: E,
     snapshots: watch::Receiver<Arc<crate::monitor::Snapshot>>,
     worker: Option<watch::Receiver<WorkerStatus>>,
-    catalog: watch::Receiver<Arc<[CatalogEntry]>>,
+    library: watch::Receiver<Arc<LibraryState>>,
     answers: mpsc::Receiver<Message>,
     log_lines: Arc<Notify>,
     clock: Arc<dyn Clock>,
@@ -184,11 +185,15 @@ struct Ears<E> {
 impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
     /// What is known already.
     fn first(&mut self) -> Vec<Message> {
-        let mut messages = vec![Message::Catalog(self.catalog.borrow_and_update().clone())];
+        let mut messages = vec![self.catalog()];
         if let Some(worker) = &mut self.worker {
             messages.push(Message::Worker(*worker.borrow_and_update()));
         }
         messages
+    }
+
+    fn catalog(&mut self) -> Message {
+        Message::Catalog(Arc::new(Catalog::from(&**self.library.borrow_and_update())))
     }
 
     /// Waits until something happens, or until the next frame is due: nothing then.
@@ -216,9 +221,7 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
             Some(status) = changed(self.worker.as_mut()) => {
                 Heard::Message(Message::Worker(status))
             }
-            Ok(()) = self.catalog.changed() => {
-                Heard::Message(Message::Catalog(self.catalog.borrow_and_update().clone()))
-            }
+            Ok(()) = self.library.changed() => Heard::Message(self.catalog()),
             _ = self.tick.tick() => Heard::Message(Message::Tick(self.clock.now())),
             () = self.log_lines.notified() => Heard::Message(Message::LogLines),
         })

@@ -21,7 +21,7 @@ use super::{
     super::{
         app::Access,
         keymap::Keymap,
-        message::{CatalogEntry, ExitReason, WorkerStatus},
+        message::{ExitReason, WorkerStatus},
         operator::{Operation, Operator, OperatorError, Outcome, Preview},
         terminal::Surface,
         theme::{Colours, Theme},
@@ -29,6 +29,7 @@ use super::{
     DashboardDeps, Signals, drive,
 };
 use crate::{
+    blueprint::LibraryState,
     cluster::{SystemClock, WorkerMode},
     monitor::{Monitor, MonitorConfig, fake::Fake},
 };
@@ -104,7 +105,7 @@ struct Rig {
     fake: Arc<Fake>,
     log_lines: Arc<Notify>,
     dashboard: tokio::task::JoinHandle<io::Result<ExitReason>>,
-    _catalog: watch::Sender<Arc<[CatalogEntry]>>,
+    _files: watch::Sender<Arc<LibraryState>>,
 }
 
 fn worker(in_flight: u32) -> WorkerStatus {
@@ -116,7 +117,7 @@ fn rig() -> Rig {
     let (shown, seen) = watch::channel(String::new());
     let (clipboard, copies) = watch::channel(Vec::new());
     let (status, worker_status) = watch::channel(worker(0));
-    let (catalog_sender, catalog) = watch::channel(Arc::from([]));
+    let (files, library) = watch::channel(Arc::default());
     let frames = Arc::new(AtomicUsize::new(0));
     let operator = Arc::new(Slow::default());
     let fake = Arc::new(Fake::default());
@@ -131,7 +132,7 @@ fn rig() -> Rig {
         monitor: Monitor::spawn(fake.cluster(), MonitorConfig::default(), Arc::new(|_| None)),
         operator: operator.clone(),
         worker: Some(worker_status),
-        catalog,
+        library,
         clock: Arc::new(SystemClock),
         themes: Theme::built_in(),
         theme: "nord".to_owned(),
@@ -154,7 +155,7 @@ fn rig() -> Rig {
         fake,
         log_lines,
         dashboard,
-        _catalog: catalog_sender,
+        _files: files,
     }
 }
 

@@ -34,6 +34,17 @@ pub(super) enum Dialog {
     Leave(Choice),
 }
 
+impl Dialog {
+    /// Takes in how far down its text really is: no further than there are lines.
+    pub(super) fn scrolled_to(&mut self, line: usize) {
+        match self {
+            Self::Help { scroll } | Self::History { scroll } => *scroll = line,
+            Self::Confirm(confirm) => confirm.scroll = line,
+            _ => {}
+        }
+    }
+}
+
 /// Which of the two buttons has the focus. The harmless one has it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Choice {

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use crossterm::event::Event;
 
-use super::operator::{Operation, OperatorError, Outcome, Preview};
-use crate::{
-    blueprint::{Blueprint, RunId},
-    cluster::WorkerMode,
-    engine::Timestamp,
-    monitor::Snapshot,
+use super::{
+    catalog::Catalog,
+    operator::{Operation, OperatorError, Outcome, Preview},
 };
+use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -20,7 +18,7 @@ pub enum Message {
     /// The monitor published.
     Snapshot(Arc<Snapshot>),
     /// Blueprints were loaded anew.
-    Catalog(Arc<[CatalogEntry]>),
+    Catalog(Arc<Catalog>),
     /// The worker in this process reports.
     Worker(WorkerStatus),
     /// A second passed.
@@ -98,33 +96,4 @@ pub struct WorkerStatus {
     pub in_flight: u32,
     /// How many it has run.
     pub done: u64,
-}
-
-/// A blueprint that is loaded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CatalogEntry {
-    /// The blueprint.
-    pub blueprint: Arc<Blueprint>,
-    /// Where it was read from.
-    pub source: String,
-    /// What lint found, a line each, errors first.
-    pub findings: Vec<Finding>,
-}
-
-/// Something that lint found in a blueprint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: FindingSeverity,
-    /// What it is, and where.
-    pub text: String,
-}
-
-/// How bad something that lint found is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FindingSeverity {
-    /// It can't work: start refuses it.
-    Error,
-    /// It may not do what was meant.
-    Warning,
 }

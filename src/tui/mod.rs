@@ -6,6 +6,7 @@
 
 mod actions;
 mod app;
+mod catalog;
 mod dashboard;
 mod dialog;
 mod filter;
@@ -26,13 +27,12 @@ mod view;
 
 pub use actions::{ACTIONS, Action, ActionInfo, Effect, Group};
 pub use app::Access;
+pub use catalog::{Catalog, CatalogEntry, Finding};
 pub use dashboard::{DashboardDeps, run_dashboard};
 pub use headless::Headless;
 pub use keymap::{Keymap, KeymapError, key_table_markdown};
 pub use log::start_log;
-pub use message::{
-    CatalogEntry, Command, ExitReason, Finding, FindingSeverity, Message, WorkerStatus,
-};
+pub use message::{Command, ExitReason, Message, WorkerStatus};
 pub use operator::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs};
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};

@@ -186,7 +186,7 @@ impl App {
             ListId::Letters => snapshot.queue.data.dead_letters.len(),
             ListId::Locks => snapshot.locks.data.locks.len(),
             ListId::Workers => snapshot.workers.data.workers.len(),
-            ListId::Blueprints => self.catalog.len(),
+            ListId::Blueprints => self.catalog.blueprints.len(),
             ListId::Nodes => self.detail_of(snapshot).map_or(0, |detail| detail.nodes.len()),
             ListId::Runs | ListId::Inspector | ListId::Logs => 0,
         }
@@ -217,7 +217,7 @@ impl App {
                 let worker = &snapshot.workers.data.workers[at];
                 format!("{} {}", worker.name, worker.host)
             }
-            ListId::Blueprints => self.catalog[at].blueprint.id.to_string(),
+            ListId::Blueprints => self.catalog.blueprints[at].blueprint.id.to_string(),
             ListId::Nodes => self.detail_of(snapshot).map_or_else(String::new, |detail| {
                 let node = &detail.nodes[at];
                 format!(
@@ -244,7 +244,7 @@ impl App {
             }
             ListId::Locks => snapshot.locks.data.locks.get(at).map(|it| then(&it.key)),
             ListId::Workers => snapshot.workers.data.workers.get(at).map(|it| then(&it.name)),
-            ListId::Blueprints => self.catalog.get(at).map(|it| then(&it.blueprint.id)),
+            ListId::Blueprints => self.catalog.blueprints.get(at).map(|it| then(&it.blueprint.id)),
             ListId::Nodes => self.detail_of(snapshot)?.nodes.get(at).map(|it| then(&it.id)),
             ListId::Runs | ListId::Inspector | ListId::Logs => None,
         }

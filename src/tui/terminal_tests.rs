@@ -74,7 +74,7 @@ fn inside() {
     restore_terminal_on_panic();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ended = runtime.block_on(async {
-        let (_catalog, catalog) = watch::channel(Arc::from([]));
+        let (_files, library) = watch::channel(Arc::default());
         let fuse = (ending == "panic").then(|| AtomicUsize::new(0));
         run_dashboard(DashboardDeps {
             monitor: Monitor::spawn(
@@ -84,7 +84,7 @@ fn inside() {
             ),
             operator: Arc::new(Panics),
             worker: None,
-            catalog,
+            library,
             clock: Arc::new(Bomb(fuse)),
             themes: Theme::built_in(),
             theme: String::new(),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Worker,
-    core::Next,
+    core::{Next, job_for},
     execute::{Attempts, Executed},
     graphs::UnusableBlueprint,
     lease::{Guard, NodeLease},
@@ -44,7 +44,7 @@ pub(crate) enum Handled {
 }
 
 /// How long a message waits for another worker that knows its blueprint.
-const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_secs(3600);
+const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
 /// How old a neighbour's message must be before what the document says counts against it.
 const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
 
@@ -334,7 +334,7 @@ impl Worker {
         let mut jobs = Vec::new();
         for work in reachable_work(graph, document, &job.node_id) {
             let Some(entry) = document.entry(&work.node).cloned() else { continue };
-            let mut found = core.job(&job.run_id, document, work);
+            let mut found = job_for(&job.run_id, document, work);
             if let Some(due) = entry.due_at.filter(|due| *due > now) {
                 core.send_later(found, now.until(due)).await?;
                 continue;
@@ -370,7 +370,7 @@ fn is_newer(job: &Job, document: &RunDocument) -> bool {
 /// wrote may not be seen yet.
 fn drop_or_wait(job: &Job, arrived: Arrived, why: &'static str) -> Handled {
     if job.rev.is_none() && arrived.age < NEIGHBOUR_GRACE {
-        return Handled::Hold(NEIGHBOUR_GRACE - arrived.age, why);
+        return Handled::Hold(NEIGHBOUR_GRACE.saturating_sub(arrived.age), why);
     }
     tracing::debug!(run = %job.run_id, node = %job.node_id, why, "the message is dropped");
     Handled::Done(None)
@@ -383,6 +383,6 @@ fn hold_for_others(arrived: Arrived, error: &UnusableBlueprint) -> Handled {
     }
     tracing::debug!(%error, "left to a worker that has it");
     // Soon at first, when another worker is probably there; less and less often.
-    let pause = (arrived.age / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
+    let pause = (arrived.age / 2).clamp(Duration::from_secs(2), Duration::from_mins(1));
     Handled::Hold(pause, "its blueprint is not loaded here")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Worker,
-    core::{Core, Next},
+    core::{Core, Next, job_for},
     session::{Freshness, Loyalty, Session, SessionError},
     status,
 };
@@ -106,7 +106,7 @@ impl Worker {
         effects: Effects,
     ) -> Result<Option<Next>, SessionError> {
         let mut jobs: Vec<Job> =
-            effects.ready.into_iter().map(|work| self.core.job(run, document, work)).collect();
+            effects.ready.into_iter().map(|work| job_for(run, document, work)).collect();
         let next = match self.continuation() {
             Continuation::Inline if !jobs.is_empty() => Some(jobs.remove(0)),
             _ => None,
@@ -135,7 +135,7 @@ impl Worker {
                 if rests || !seen.insert(work.clone()) {
                     continue;
                 }
-                let mut job = core.job(child, document, work);
+                let mut job = job_for(child, document, work);
                 job.redrive = Some(true);
                 jobs.push(job);
             }

@@ -34,7 +34,7 @@ pub struct ReconcilerConfig {
 
 impl Default for ReconcilerConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), stalled_after: Duration::from_secs(300) }
+        Self { every: Duration::from_mins(1), stalled_after: Duration::from_mins(5) }
     }
 }
 
@@ -45,7 +45,7 @@ impl WorkerConfig {
             name: name.into(),
             slots: 16,
             max_dequeue_count: 5,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             poll_ceiling: Duration::from_millis(500),
             reconciler: Some(ReconcilerConfig::default()),
             seed: None,

@@ -13,21 +13,21 @@ use super::{
     graphs::Graphs,
     patience::Patience,
     session::{Freshness, Loyalty, Session, SessionError, Settled, Shared},
-    status::{self, Urgency},
+    status::{self, Touched, Urgency},
 };
 use crate::{
     blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
     cluster::{Cluster, Job, Key, Lane, Neighbours},
     engine::{
-        Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus, Timestamp,
-        Verdict, Work,
+        Awaits, Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus,
+        Timestamp, Verdict, Work,
     },
 };
 
 /// How many runs a process remembers the documents of.
 const SESSIONS: usize = 512;
 /// How long counters and marks for neighbours live.
-const NEIGHBOUR_TTL: Duration = Duration::from_secs(3600);
+const NEIGHBOUR_TTL: Duration = Duration::from_hours(1);
 
 /// The part of this program that changes runs.
 #[derive(Debug, Clone)]
@@ -115,7 +115,7 @@ impl Core {
         let settled = session.submit(event, continues, loyalty).await?;
         let next = match &settled.verdict {
             Verdict::Applied(effects) => {
-                self.follow(session, &settled, effects.clone(), continues).await?
+                self.follow(session, &settled, (**effects).clone(), continues).await?
             }
             _ => None,
         };
@@ -135,19 +135,20 @@ impl Core {
         self.tell_neighbours(run, &effects).await?;
         let mut ready = effects.ready.into_iter();
         let mut next = match continues {
-            Continuation::Inline => ready.next().map(|work| self.job(run, document, work)),
+            Continuation::Inline => ready.next().map(|work| job_for(run, document, work)),
             Continuation::Enqueue => None,
         };
-        let jobs: Vec<Job> = ready.map(|work| self.job(run, document, work)).collect();
+        let jobs: Vec<Job> = ready.map(|work| job_for(run, document, work)).collect();
         self.send(jobs).await?;
+        let timed = !effects.timers.is_empty();
         for (work, due) in effects.timers {
-            let mut job = self.job(run, document, work);
+            let mut job = job_for(run, document, work);
             // A child that the node waits for is to be looked at.
             job.redrive = Some(true);
             self.send_later(job, self.now().until(due)).await?;
         }
         if let Some(work) = effects.child {
-            let mut job = self.job(run, document, work);
+            let mut job = job_for(run, document, work);
             job.redrive = Some(true);
             next = self.pass_on(next, job, continues).await?;
         }
@@ -156,19 +157,19 @@ impl Core {
         }
         let status = document.status();
         let changed = status != settled.status_before;
-        let urgency = if changed { Urgency::Now } else { Urgency::WhenDue };
+        // The status item says when the next timer is due: the reconciler goes by that.
+        let urgency = if changed || timed { Urgency::Now } else { Urgency::WhenDue };
         if status.is_final() {
             if changed && let Some(close) = self.close(session, document, &settled.graph).await? {
                 if continues == Continuation::Inline && next.is_none() {
                     return Ok(Some(close));
                 }
                 self.send(vec![close.job]).await?;
-                self.closed(run).await?;
+                self.closed(run).await;
             }
         } else {
-            status::touch(&self.shared, session, &self.name, document, &settled.graph, urgency)
-                .await?;
-            if changed && let Some(job) = self.parent_job(document) {
+            self.touch(session, document, &settled.graph, urgency).await?;
+            if changed && let Some(job) = parent_job(document) {
                 next = self.pass_on(next, job, continues).await?;
             }
         }
@@ -189,6 +190,33 @@ impl Core {
         Ok(next)
     }
 
+    /// Writes a run's status item, if its status has changed or the last touch is a while ago; and
+    /// then those of its ancestors, for which a child that moves is a sign of life.
+    pub(crate) async fn touch(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+        urgency: Urgency,
+    ) -> Result<(), SessionError> {
+        let mut wrote =
+            status::touch(&self.shared, session, &self.name, document, graph, urgency).await?;
+        let mut parent = document.head().parent.clone();
+        while let (Touched::Yes, Some(link)) = (wrote, parent.take()) {
+            let session = self.session(&link.run);
+            let Some(document) = session.document(Freshness::AtLeast(0)).await? else { break };
+            let Ok(graph) = self.graphs().of_run(document.head()) else { break };
+            if document.status().is_final() {
+                break;
+            }
+            let urgency = Urgency::WhenDue;
+            wrote = status::touch(&self.shared, &session, &self.name, &document, &graph, urgency)
+                .await?;
+            parent.clone_from(&document.head().parent);
+        }
+        Ok(())
+    }
+
     /// Does a finished run's closing work: its final status, and the job by which its parent takes
     /// notice. Without a parent the run is closed after this; with one, once that job is done.
     pub(crate) async fn close(
@@ -197,36 +225,28 @@ impl Core {
         document: &RunDocument,
         graph: &Graph,
     ) -> Result<Option<Next>, SessionError> {
-        status::touch(&self.shared, session, &self.name, document, graph, Urgency::Now).await?;
-        match self.parent_job(document) {
-            Some(job) => Ok(Some(Next { job, closes: Some(session.run().clone()) })),
-            None => {
-                self.closed(session.run()).await?;
-                Ok(None)
+        if document.status() == RunStatus::Cancelled {
+            // Whoever cancelled the run may have died before it came to its children.
+            for child in children(document) {
+                Box::pin(self.cancel(&child)).await?;
             }
         }
+        self.touch(session, document, graph, Urgency::Now).await?;
+        if let Some(job) = parent_job(document) {
+            return Ok(Some(Next { job, closes: Some(session.run().clone()) }));
+        }
+        self.closed(session.run()).await;
+        Ok(None)
     }
 
-    /// Notes that a finished run's closing work is done.
-    pub(crate) async fn closed(&self, run: &RunId) -> Result<(), SessionError> {
+    /// Notes that a finished run's closing work is done. Where that fails, whoever meets the run
+    /// next finds it open, and closes it.
+    pub(crate) async fn closed(&self, run: &RunId) {
         let session = self.session(run);
         let closed = session.submit(Event::Close, Continuation::Enqueue, Loyalty::Anyway).await;
-        match closed {
-            Ok(_) => Ok(()),
-            // Whoever meets the run next finds it open, and closes it.
-            Err(error) => {
-                tracing::warn!(%run, %error, "could not note that the run is closed");
-                Ok(())
-            }
+        if let Err(error) = closed {
+            tracing::warn!(%run, %error, "could not note that the run is closed");
         }
-    }
-
-    /// The job by which a child run's parent looks at it.
-    fn parent_job(&self, document: &RunDocument) -> Option<Job> {
-        let parent = document.head().parent.as_ref()?;
-        let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
-        job.redrive = Some(true);
-        Some(job)
     }
 
     /// Cancels a run and its children.
@@ -240,15 +260,6 @@ impl Core {
             Err(SessionError::NoSuchRun(_)) => Ok(RunStatus::Cancelled),
             Err(error) => Err(error),
         }
-    }
-
-    /// The job for a node of a run.
-    pub(crate) fn job(&self, run: &RunId, document: &RunDocument, work: Work) -> Job {
-        let mut job = Job::new(run.clone(), document.head().blueprint_id.clone(), work.node);
-        job.iteration = Some(work.iteration);
-        job.generation = Some(work.generation);
-        job.rev = Some(document.head().rev);
-        job
     }
 
     /// Sends jobs that can be received at once.
@@ -335,4 +346,32 @@ impl Core {
     pub(crate) async fn fresh(&self, run: &RunId) -> Result<Option<RunDocument>, SessionError> {
         Ok(self.session(run).document(Freshness::Now).await?)
     }
+}
+
+/// The job by which a child run's parent looks at it.
+fn parent_job(document: &RunDocument) -> Option<Job> {
+    let parent = document.head().parent.as_ref()?;
+    let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
+    job.redrive = Some(true);
+    Some(job)
+}
+
+/// The job for a node of a run.
+pub(crate) fn job_for(run: &RunId, document: &RunDocument, work: Work) -> Job {
+    let mut job = Job::new(run.clone(), document.head().blueprint_id.clone(), work.node);
+    job.iteration = Some(work.iteration);
+    job.generation = Some(work.generation);
+    job.rev = Some(document.head().rev);
+    job
+}
+
+/// The child runs that nodes of a run wait for.
+fn children(document: &RunDocument) -> Vec<RunId> {
+    document
+        .awaiting()
+        .filter_map(|node| match &document.entry(node)?.awaits {
+            Some(Awaits::Child { run, .. }) => Some(run.clone()),
+            _ => None,
+        })
+        .collect()
 }

@@ -28,8 +28,8 @@ pub enum UnusableBlueprint {
     /// It is loaded in another version.
     #[error(
         "the run follows version {} of blueprint \"{id}\", and version {} is loaded here",
-        version(.run),
-        version(.loaded)
+        version(.run.as_ref()),
+        version(.loaded.as_ref())
     )]
     OtherVersion {
         /// The blueprint.
@@ -41,8 +41,8 @@ pub enum UnusableBlueprint {
     },
 }
 
-fn version(version: &Option<String>) -> String {
-    version.as_ref().map_or_else(|| "(none)".to_owned(), |version| format!("\"{version}\""))
+fn version(version: Option<&String>) -> String {
+    version.map_or_else(|| "(none)".to_owned(), |version| format!("\"{version}\""))
 }
 
 impl Graphs {

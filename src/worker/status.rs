@@ -40,6 +40,15 @@ pub(crate) enum Urgency {
     Now,
 }
 
+/// Whether a touch was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// It was.
+    Yes,
+    /// There was nothing new to tell.
+    NotDue,
+}
+
 /// Writes a run's status item, if its status has changed or the last touch is a while ago.
 pub(crate) async fn touch(
     shared: &Shared,
@@ -48,7 +57,7 @@ pub(crate) async fn touch(
     document: &RunDocument,
     graph: &Graph,
     urgency: Urgency,
-) -> Result<(), SessionError> {
+) -> Result<Touched, SessionError> {
     let now = shared.cluster.clock.now();
     let mut touch = session.touch.lock().await;
     let (says, last) = match &touch.known {
@@ -58,7 +67,7 @@ pub(crate) async fn touch(
     };
     let fresh = last.is_some_and(|last| now.since(last) < TOUCH_EVERY);
     if urgency == Urgency::WhenDue && says == Some(document.status()) && fresh {
-        return Ok(());
+        return Ok(Touched::NotDue);
     }
     let state = &shared.cluster.state;
     let mut document = document.clone();
@@ -84,7 +93,7 @@ pub(crate) async fn touch(
             Ok(version) => {
                 touch.known = Some(VersionedStatus { item, version });
                 touch.last = Some(now);
-                return Ok(());
+                return Ok(Touched::Yes);
             }
             Err(error) if error.fault == Fault::Conflict && tries < 10 => {
                 tries += 1;

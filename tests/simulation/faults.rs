@@ -157,7 +157,7 @@ impl Faulty {
 impl JobQueue for Faulty {
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         let queue = &self.inner.queue;
-        let late = if self.world.chance(self.world.rates.delayed) {
+        let lag = if self.world.chance(self.world.rates.delayed) {
             Duration::from_secs(self.world.random(|random| random.random_range(1..200)))
         } else {
             Duration::ZERO
@@ -167,7 +167,7 @@ impl JobQueue for Faulty {
                 Duration::from_millis(self.world.random(|random| random.random_range(0..90_000)));
             queue.send(lane, body.clone(), delay + again).await?;
         }
-        self.call(Service::Queue, queue.send(lane, body, delay + late)).await
+        self.call(Service::Queue, queue.send(lane, body, delay + lag)).await
     }
 
     async fn receive(&self, lane: Lane, max: usize, visibility: Duration) -> Result<Vec<Delivery>> {

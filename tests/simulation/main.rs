@@ -23,7 +23,7 @@ use flowcraft_tui::{
     cluster::{Cluster, Lane, TokioClock, memory_cluster},
     engine::{Answer, RunStatus, Timestamp},
     nodes::{DynamicSpec, NodeOutput, Registry},
-    operations::{Lint, OperationError, Operations, RunView, StartRequest},
+    operations::{Lint, Operations, RunView, StartRequest},
     worker::{ReconcilerConfig, Worker, WorkerConfig},
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -107,8 +107,8 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
         }
     }
     let began = tokio::time::Instant::now();
-    let storm = Duration::from_secs(600);
-    let limit = Duration::from_secs(6 * 3600);
+    let storm = Duration::from_mins(10);
+    let limit = Duration::from_hours(6);
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
         if began.elapsed() > storm {
@@ -127,7 +127,7 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
     }
     world.stormy.store(false, Ordering::Relaxed);
     // Whatever is left over must come to nothing: late messages, retried calls, closing work.
-    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
     let view = watcher.view(&run).await.map_err(|error| error.to_string())?;
     let status = watcher.status(&run).await.map_err(|error| error.to_string())?;
     if status.as_ref().and_then(|item| item.status) != Some(view.status) {
@@ -167,7 +167,7 @@ async fn live_and_die(
             slots: 4,
             max_dequeue_count: 10_000,
             reconciler: Some(ReconcilerConfig {
-                every: Duration::from_secs(60),
+                every: Duration::from_mins(1),
                 stalled_after: Duration::from_secs(150),
             }),
             poll_ceiling: Duration::from_secs(5),
@@ -183,25 +183,20 @@ async fn live_and_die(
     }
 }
 
-/// Answers the first waiting node, the same way every time.
+/// Answers the waiting nodes, the same way every time; sleeping ones are left alone. What fails is
+/// tried again at the next look.
 async fn answer(operations: &Operations, view: &RunView) {
-    let document = view.awaiting.clone();
-    for node in document {
+    for node in &view.awaiting {
         let answer = Answer {
             node: Some(node.clone()),
             action: Some("approve".to_owned()),
             output: Some(json!({"n": 9})),
             token: format!("answer-{node}"),
         };
-        let plan = operations.plan_answer(&view.run, answer).await;
-        match plan {
-            // A sleeping node is left alone.
-            Ok(plan) if plan.ends_sleep() => {}
-            Ok(plan) => {
-                let _ = operations.apply(&plan).await;
-            }
-            Err(OperationError::Refused { .. }) => {}
-            Err(_) => {}
+        if let Ok(plan) = operations.plan_answer(&view.run, answer).await
+            && !plan.ends_sleep()
+        {
+            let _ = operations.apply(&plan).await;
         }
     }
 }

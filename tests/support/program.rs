@@ -1,6 +1,7 @@
 //! The real binary, in a folder of its own with a configuration, blueprints and a cluster.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -52,10 +53,10 @@ impl Program {
     /// With this beside the kinds of node in its configuration.
     pub(crate) fn with_config(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let nodes = example();
+        let nodes = example().display().to_string();
         let mut text = format!("{config}\n[cluster]\npath = \"cluster.db\"\n");
         for kind in KINDS {
-            text.push_str(&format!("[nodes.{kind}]\nkind = \"exec\"\ncommand = [{nodes:?}]\n"));
+            writeln!(text, "[nodes.{kind}]\nkind = \"exec\"\ncommand = ['{nodes}']").unwrap();
         }
         text.push_str(
             "[nodes.slow]\nkind = \"exec\"\nmode = \"per-job\"\ncommand = [\"sh\", \"slow.sh\"]\n",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowcraft_tui::{
-    blueprint::{Blueprint, BlueprintId, Edge, Inputs, Node, NodeConfig, RunId},
+    blueprint::{Blueprint, BlueprintId, Edge, Inputs, Node, NodeConfig, RunId, Severity},
     cluster::{
         DeadLetter, Heartbeat, HeldLock, Holder, Job, Key, NodeCounts, StatusItem, WorkerMode,
     },
@@ -12,7 +12,7 @@ use flowcraft_tui::{
         DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail, RunRow, RunsView, Snapshot,
         SourceState, Sourced, WorkersView,
     },
-    tui::{Access, CatalogEntry, Finding, FindingSeverity, Headless, Message, WorkerStatus},
+    tui::{Access, Catalog, CatalogEntry, Finding, Headless, Message, WorkerStatus},
 };
 use serde_json::{Map, Value, json};
 
@@ -203,7 +203,7 @@ pub(crate) fn blueprint() -> Blueprint {
     }
 }
 
-pub(crate) fn catalog() -> Arc<[CatalogEntry]> {
+pub(crate) fn catalog() -> Arc<Catalog> {
     let small = |id: &str| Blueprint {
         id: BlueprintId::from(id),
         nodes: vec![node("only", "wait")],
@@ -211,7 +211,7 @@ pub(crate) fn catalog() -> Arc<[CatalogEntry]> {
         metadata: Map::new(),
     };
     let finding = |severity, text: &str| Finding { severity, text: text.to_owned() };
-    Arc::from([
+    let blueprints = vec![
         CatalogEntry {
             blueprint: Arc::new(blueprint()),
             source: "blueprints/order-intake.json".to_owned(),
@@ -222,16 +222,18 @@ pub(crate) fn catalog() -> Arc<[CatalogEntry]> {
             source: "blueprints/ship.json".to_owned(),
             findings: vec![
                 finding(
-                    FindingSeverity::Error,
+                    Severity::Error,
                     "INVALID_EDGE_TARGET: edge only → gone: there is no node `gone`",
                 ),
                 finding(
-                    FindingSeverity::Warning,
+                    Severity::Warning,
                     "RETRY_DELAY_ALONE: node only: retryDelay without maxRetries",
                 ),
             ],
         },
-    ])
+    ];
+    let broken = "blueprints/broken.json:3:7: expected `,` or `}`, found `nodes`".to_owned();
+    Arc::new(Catalog { blueprints, broken: vec![broken] })
 }
 
 /// A run with a node in every state.

@@ -128,7 +128,7 @@ fn message() -> impl Strategy<Value = Message> {
         2 => applied,
         1 => any::<i64>().prop_map(|at| Message::Tick(Timestamp::from_millis(at))),
         1 => any::<bool>().prop_map(|all| {
-            Message::Catalog(if all { catalog() } else { [].into() })
+            Message::Catalog(if all { catalog() } else { std::sync::Arc::default() })
         }),
         1 => (0..4_u32).prop_map(|running| Message::Worker(worker_status(running))),
     ]

@@ -65,6 +65,18 @@ fn every_action_is_in_the_help_with_its_keys() {
 }
 
 #[test]
+fn a_long_text_is_scrolled_to_its_end_and_back() {
+    let mut dashboard = dashboard((80, 24));
+    dashboard.press("? end");
+    shows(&mut dashboard, "The mouse works too");
+    let end = dashboard.text();
+    dashboard.press("down down down up");
+    assert_ne!(dashboard.text(), end, "one step up is one line up, from the end too");
+    dashboard.press("home");
+    shows(&mut dashboard, "Acting on the cluster");
+}
+
+#[test]
 fn enter_zooms_a_pane_and_esc_comes_back_to_it() {
     let mut dashboard = dashboard(SIZE);
     dashboard.press("tab tab enter");
@@ -116,7 +128,7 @@ fn a_stalled_run_is_found_and_reconciled() {
 fn several_marked_runs_are_cancelled_at_once() {
     let mut dashboard = dashboard(SIZE);
     dashboard.press("2 space j space");
-    shows(&mut dashboard, "● 2 marked");
+    shows(&mut dashboard, "◆ 2 marked");
     dashboard.press("x");
     let (ticket, operation) = planned(&mut dashboard);
     let Operation::Cancel(chosen) = &operation else { panic!("{operation:?}") };
@@ -136,7 +148,7 @@ fn everything_that_matches_the_filter_is_marked() {
     dashboard.press("2 /");
     dashboard.type_text("status:await");
     dashboard.press("enter *");
-    shows(&mut dashboard, "● 2 marked");
+    shows(&mut dashboard, "◆ 2 marked");
     dashboard.press("x");
     let (_, operation) = planned(&mut dashboard);
     let Operation::Cancel(runs) = operation else { panic!("{operation:?}") };

@@ -36,7 +36,7 @@ Examples:
   flowcraft-tui explain RUN         and why?
 
 Exit codes: 0 done; 1 what was asked about failed; 2 bad usage, configuration or input;
-3 a service can't be reached.";
+3 a service can't be reached; 130 or 143 SIGINT or SIGTERM ended it before it was done.";
 
 /// A workflow engine for Flowcraft blueprints, with a live dashboard.
 ///
@@ -113,7 +113,7 @@ pub struct ServeArgs {
     #[arg(long, help_heading = "Without a command")]
     pub watch_only: bool,
     /// A dashboard on a temporary cluster with sample blueprints and runs
-    #[arg(long, help_heading = "Without a command")]
+    #[arg(long, help_heading = "Without a command", conflicts_with = "watch_only")]
     pub demo: bool,
     /// Refuse everything in the dashboard that would change the cluster
     #[arg(long, help_heading = "Without a command", conflicts_with = "no_ui")]
@@ -127,6 +127,8 @@ pub enum ServeMode {
     Dashboard,
     /// A dashboard without a worker.
     WatchOnly,
+    /// A dashboard with a worker in it, on a temporary cluster.
+    Demo,
     /// A worker without a dashboard.
     Headless,
     /// A worker without a dashboard, until nothing is left to do.
@@ -140,6 +142,8 @@ impl ServeArgs {
             ServeMode::UntilIdle
         } else if self.no_ui {
             ServeMode::Headless
+        } else if self.demo {
+            ServeMode::Demo
         } else if self.watch_only {
             ServeMode::WatchOnly
         } else {

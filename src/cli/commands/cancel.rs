@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::reconcile::once_each;
 use crate::{
     blueprint::RunId,
     cli::{
@@ -26,7 +27,7 @@ pub(in crate::cli) async fn run(context: Context<'_>, args: &CancelArgs) -> Ende
     let operations = context.operations().await?;
     let mut failure: Option<CliError> = None;
     let mut plans = Vec::new();
-    for run in &args.runs {
+    for run in &once_each(args.runs.clone()) {
         match operations.plan_cancel(run).await {
             Ok(plan) => plans.push(plan),
             Err(error) => note(&mut failure, error.into()),

@@ -1,14 +1,14 @@
 //! `doctor`: does everything that a worker needs answer, and is it sound?
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
 use crate::{
-    blueprint::{BlueprintId, Issue, Library, LibraryState, RunId},
+    blueprint::{BlueprintId, Code, Issue, Library, LibraryState, LintContext, RunId, lint},
     cli::{
         context::{Context, Ended, is_missing},
         exit::{CliError, Exit},
@@ -18,7 +18,6 @@ use crate::{
         text::count,
     },
     cluster::{Cluster, Key, Lane, StatusQuery},
-    nodes::BUILT_IN,
 };
 
 /// How far ahead of this clock others may be.
@@ -160,23 +159,21 @@ fn blueprints(state: &LibraryState) -> Found {
 /// Whether this program could run every node of every loaded blueprint.
 fn implementations(context: &Context<'_>, library: &Library) -> Found {
     let known: BTreeSet<String> = kinds::names(&context.config);
-    let mut missing: BTreeMap<String, String> = BTreeMap::new();
-    let mut used = BTreeSet::new();
-    for blueprint in library.list() {
-        for node in &blueprint.nodes {
-            used.insert(node.uses.clone());
-            if !known.contains(&node.uses) && !BUILT_IN.contains(&node.uses.as_str()) {
-                missing.entry(node.uses.clone()).or_insert_with(|| {
-                    format!("\"{}\" (node {} of {})", node.uses, node.id, blueprint.id)
-                });
-            }
-        }
+    let world = LintContext { implementations: Some(&known), blueprints: None };
+    let missing: Vec<String> = library
+        .list()
+        .iter()
+        .flat_map(|blueprint| lint(blueprint, &world))
+        .filter(|issue| {
+            matches!(issue.code, Code::MissingNodeImplementation | Code::InvalidBatchWorkerKey)
+        })
+        .map(|issue| issue.message)
+        .collect();
+    match missing.as_slice() {
+        [] => Ok(format!("{} configured", count(known.len(), "kind"))),
+        [one] => Err(one.clone()),
+        [first, more @ ..] => Err(format!("{first} (and {})", count(more.len(), "other problem"))),
     }
-    if missing.is_empty() {
-        return Ok(format!("{} of node in use", count(used.len(), "kind")));
-    }
-    let missing: Vec<String> = missing.into_values().collect();
-    Err(format!("nothing implements {}: add [nodes.NAME] tables", missing.join(", ")))
 }
 
 fn print(diagnosis: &Diagnosis, output: &mut Output) -> Result<(), CliError> {

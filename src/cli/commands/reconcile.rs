@@ -1,18 +1,20 @@
 //! `reconcile`: finds stalled runs and has them move again.
 
+use std::collections::HashSet;
+
 use crate::{
     blueprint::RunId,
     cli::{
         args::{Consent, ReconcileArgs},
-        change::print_plans,
-        confirm::{Decision, confirm},
+        change::{agree, insist, print_plans},
+        confirm::Decision,
         context::{Context, Ended},
         exit::{CliError, Exit},
         output::Output,
-        text::sanitize,
+        text::{count, sanitize},
     },
-    operations::Operations,
-    worker::ReconcileReport,
+    operations::{Done, OperationError, Plan},
+    worker::{ReconcileReport, ReconciledRun},
 };
 
 /// Has stalled runs move again: the given ones, or all that look stalled.
@@ -31,36 +33,57 @@ pub(in crate::cli) async fn run(context: Context<'_>, args: &ReconcileArgs) -> E
             named.to_vec()
         }
     };
+    let runs = once_each(runs);
+    let mut plans = Vec::new();
+    let mut unplanned = Vec::new();
+    for run in runs {
+        match operations.plan_reconcile(&run).await {
+            Ok(plan) => plans.push(plan),
+            Err(error) => unplanned.push((run, error)),
+        }
+    }
     let consent = args.change.consent();
     if consent == Consent::DryRun {
-        return preview(&operations, &runs, context.output).await;
+        print_plans(&plans, context.output)?;
+        return unplanned.into_iter().next().map_or(Ok(Exit::Done), |(_, error)| Err(error.into()));
     }
-    let question = match runs.as_slice() {
-        [run] => format!("Reconcile run {run}?"),
-        runs => format!("Reconcile {} runs?", runs.len()),
-    };
-    if !runs.is_empty() && confirm(&question, runs.len(), consent).await? != Decision::Apply {
+    let question = format!("Reconcile {}?", count(plans.len() + unplanned.len(), "run"));
+    if !plans.is_empty()
+        && agree(&question, &plans, consent, context.output).await? != Decision::Apply
+    {
         return Ok(Exit::Done);
     }
-    let report = operations.reconcile(&runs).await;
+    // What there is no document of was never started, which is mended in another way.
+    let unplanned: Vec<RunId> = unplanned.into_iter().map(|(run, _)| run).collect();
+    let mut report = operations.reconcile(&unplanned).await;
+    for plan in &plans {
+        let done =
+            insist(&operations, plan, async |run| operations.plan_reconcile(run).await).await;
+        add(&mut report, plan, done);
+    }
     print(&report, context.output)?;
     Ok(if report.failed_runs > 0 { Exit::Failed } else { Exit::Done })
 }
 
-async fn preview(operations: &Operations, runs: &[RunId], output: &mut Output) -> Ended {
-    let mut plans = Vec::new();
-    let mut exit = Exit::Done;
-    for run in runs {
-        match operations.plan_reconcile(run).await {
-            Ok(plan) => plans.push(plan),
-            Err(error) => {
-                CliError::from(error).print(crate::cli::exit::Verbosity::Brief);
-                exit = Exit::Failed;
-            }
-        }
+/// Each run once, in the order in which they were named.
+pub(super) fn once_each(mut runs: Vec<RunId>) -> Vec<RunId> {
+    let mut seen = HashSet::new();
+    runs.retain(|run| seen.insert(run.clone()));
+    runs
+}
+
+fn add(report: &mut ReconcileReport, plan: &Plan, done: Result<Done, OperationError>) {
+    report.stalled_runs += 1;
+    let (enqueued, error) = match done {
+        Ok(done) => (done.enqueued, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    if error.is_some() {
+        report.failed_runs += 1;
+    } else {
+        report.reconciled_runs += 1;
     }
-    print_plans(&plans, output)?;
-    Ok(exit)
+    report.runs.push(ReconciledRun { run_id: plan.run.clone(), enqueued, error });
 }
 
 fn print(report: &ReconcileReport, output: &mut Output) -> Result<(), CliError> {

@@ -316,6 +316,7 @@ fn flags_without_a_command_choose_what_is_served() {
     assert_eq!(mode(&[]), ServeMode::Dashboard);
     assert_eq!(mode(&["--read-only"]), ServeMode::Dashboard);
     assert_eq!(mode(&["--watch-only"]), ServeMode::WatchOnly);
+    assert_eq!(mode(&["--demo"]), ServeMode::Demo);
     assert_eq!(mode(&["--no-ui"]), ServeMode::Headless);
     assert_eq!(mode(&["--no-ui", "--until-idle"]), ServeMode::UntilIdle);
 }

@@ -20,7 +20,7 @@ mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-pub use self::open::SqliteOptions;
+pub use self::open::{Lifetime, SqliteOptions};
 use self::store::Store;
 use super::{Clock, Cluster, Neighbours, Result};
 

@@ -20,11 +20,24 @@ pub struct SqliteOptions {
     /// The largest size of the file, in pages of 4 KiB. What would go beyond it fails as on a full
     /// disk.
     pub max_pages: Option<u32>,
+    /// How long the file is to last.
+    pub lifetime: Lifetime,
+}
+
+/// How long a SQLite cluster's file is to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lifetime {
+    /// Beyond everything: what is reported as written survives a power cut.
+    #[default]
+    Lasting,
+    /// No longer than the machine runs: nothing waits for the disk. A program that crashes loses
+    /// nothing; a power cut may leave a file that can't be read.
+    Temporary,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { patience: PATIENCE, max_pages: None }
+        Self { patience: PATIENCE, max_pages: None, lifetime: Lifetime::Lasting }
     }
 }
 
@@ -53,6 +66,9 @@ pub(super) fn writing(path: &Path, options: SqliteOptions) -> Result<Connection,
             Fault::Refused,
             "read-only; give this user the right to write the file and its folder",
         ));
+    }
+    if options.lifetime == Lifetime::Temporary {
+        connection.pragma_update(None, "synchronous", "OFF")?;
     }
     with_patience(options.patience, || {
         schema::prepare(&mut connection)?;

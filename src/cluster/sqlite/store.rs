@@ -54,8 +54,8 @@ impl Store {
         let (items, items_thread) = Reader::start(items, "sqlite-items").map_err(no_thread)?;
         let (lists, lists_thread) = Reader::start(lists, "sqlite-lists").map_err(no_thread)?;
         let readers = vec![items_thread, lists_thread];
-        let writer = Writer::start(writing, SameFile::at(&path), options.patience, readers)
-            .map_err(no_thread)?;
+        let writer =
+            Writer::start(writing, SameFile::at(&path), options, readers).map_err(no_thread)?;
         Ok(Self { clock, writer, items, lists, key_writes: AtomicU32::new(0), path })
     }
 

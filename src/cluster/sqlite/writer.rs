@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     fault::Trouble,
-    open::{SameFile, with_patience},
+    open::{Lifetime, SameFile, SqliteOptions, with_patience},
 };
 
 /// How many requests may wait before those who send them wait, too.
@@ -90,11 +90,11 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         file: SameFile,
-        patience: Duration,
+        options: SqliteOptions,
         readers: Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
         let (requests, waiting) = mpsc::channel(QUEUE);
-        let writer = WriterThread { connection, file, patience, synced: None };
+        let writer = WriterThread { connection, file, options, synced: None };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || writer.serve(waiting, readers))?;
@@ -125,7 +125,7 @@ enum Ended {
 struct WriterThread {
     connection: Connection,
     file: SameFile,
-    patience: Duration,
+    options: SqliteOptions,
     /// How the connection is set at present.
     synced: Option<Durability>,
 }
@@ -206,7 +206,8 @@ impl WriterThread {
         self.file.check()?;
         let synced = batch.iter().any(|request| request.durability() == Durability::Synced);
         let durability = if synced { Durability::Synced } else { Durability::Relaxed };
-        if self.synced != Some(durability) {
+        let lasting = self.options.lifetime == Lifetime::Lasting;
+        if lasting && self.synced != Some(durability) {
             self.synced = None;
             self.execute(match durability {
                 Durability::Synced => "PRAGMA synchronous = FULL",
@@ -214,7 +215,7 @@ impl WriterThread {
             })?;
             self.synced = Some(durability);
         }
-        with_patience(self.patience, || self.execute("BEGIN IMMEDIATE"))
+        with_patience(self.options.patience, || self.execute("BEGIN IMMEDIATE"))
     }
 
     /// Carries out each request so that one that fails leaves nothing behind. Returns whether

@@ -23,7 +23,7 @@ use crate::{
 
 /// Chooses a blueprint, unless one is selected.
 pub(super) fn start(app: &mut App) -> Vec<Command> {
-    if app.catalog.is_empty() {
+    if app.catalog.blueprints.is_empty() {
         app.notify(Tone::Bad, "no blueprints are loaded: put JSON files into blueprints/");
         return Vec::new();
     }
@@ -39,6 +39,7 @@ pub(super) fn start(app: &mut App) -> Vec<Command> {
 pub(super) fn start_form(app: &mut App, id: &BlueprintId) -> Vec<Command> {
     let example = app
         .catalog
+        .blueprints
         .iter()
         .find(|entry| entry.blueprint.id == *id)
         .and_then(|entry| entry.blueprint.example());

@@ -209,7 +209,9 @@ fn pick(picker: &mut Picker, key: KeyEvent, count: usize) -> bool {
 /// The blueprints that a choice leaves.
 pub(in crate::tui) fn blueprints_for(app: &App, text: &str) -> Vec<usize> {
     let mut filter = Filter::parse(text);
-    (0..app.catalog.len()).filter(|at| filter.takes_words(&app.catalog[*at].blueprint.id)).collect()
+    (0..app.catalog.blueprints.len())
+        .filter(|at| filter.takes_words(&app.catalog.blueprints[*at].blueprint.id))
+        .collect()
 }
 
 /// The actions that a choice leaves: those of a fitting name, else of a fitting description.
@@ -237,7 +239,7 @@ fn blueprint_key(app: &mut App, mut picker: Picker, key: KeyEvent, leave: bool) 
     if pick(&mut picker, key, choices.len())
         && let Some(at) = choices.get(picker.index)
     {
-        let id: BlueprintId = app.catalog[*at].blueprint.id.clone();
+        let id: BlueprintId = app.catalog.blueprints[*at].blueprint.id.clone();
         return act::start_form(app, &id);
     }
     app.dialog = Some(Dialog::ChooseBlueprint(picker));

@@ -57,7 +57,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             }
             Vec::new()
         }
-        Target::Tab(_) | Target::Pane(_) => Vec::new(),
+        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

@@ -3,18 +3,12 @@
 use ratatui::layout::Rect;
 
 use super::{
-    super::{
-        app::App,
-        message::{CatalogEntry, FindingSeverity},
-        rows::ListId,
-        text,
-        theme::Role,
-    },
+    super::{app::App, catalog::CatalogEntry, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus, Piece},
     pane,
     table::{Column, Table, fixed, flexible, number},
 };
-use crate::monitor::Sourced;
+use crate::{blueprint::Severity, monitor::Sourced};
 
 const COLUMNS: [Column; 5] = [
     flexible("blueprint", 16, 3, 0),
@@ -31,15 +25,27 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let list_height = if area.height < 12 { area.height } else { area.height / 2 };
     let list = Rect { height: list_height, ..area };
     let count = app.rows.count(ListId::Blueprints);
-    let title = format!("Blueprints  {count} loaded");
+    let broken = app.catalog.broken.len();
+    let unread = match broken {
+        0 => String::new(),
+        _ => format!("  ✗ {} not loaded", text::count(broken, "file")),
+    };
+    let title = format!("Blueprints  {count} loaded{unread}");
     let inside = pane::open(app, canvas, list, ListId::Blueprints, &title, None::<&Sourced<()>>);
     if count == 0 {
         pane::empty(app, canvas, inside, ListId::Blueprints, None::<&Sourced<()>>);
     } else {
         draw_table(app, canvas, inside, count);
     }
-    let below = Rect { y: list.bottom(), height: area.height - list_height, ..area };
-    if let Some(entry) = app.selected_place(ListId::Blueprints).and_then(|at| app.catalog.get(at))
+    let mut below = Rect { y: list.bottom(), height: area.height - list_height, ..area };
+    if broken > 0 && below.height >= 3 {
+        let area = Rect { height: below.height.min(tall(broken)), ..below };
+        draw_broken(app, canvas, area);
+        below.y += area.height;
+        below.height -= area.height;
+    }
+    if let Some(entry) =
+        app.selected_place(ListId::Blueprints).and_then(|at| app.catalog.blueprints.get(at))
         && below.height >= 4
     {
         let title = [(entry.blueprint.id.as_str().into(), Role::PaneTitle)];
@@ -47,6 +53,19 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         let lines = describe(entry, usize::from(inside.width));
         canvas.lines(inside, &lines, 0);
     }
+}
+
+/// How high the pane of the files that could not be loaded is: three of them at most.
+fn tall(broken: usize) -> u16 {
+    u16::try_from(broken.min(3)).unwrap_or(3) + 2
+}
+
+fn draw_broken(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    let title = [("Not loaded".into(), Role::PaneTitle)];
+    let inside = canvas.pane(area, &title, Focus::Elsewhere);
+    let lines: Vec<Piece<'_>> =
+        app.catalog.broken.iter().map(|file| (file.as_str().into(), Role::TextError)).collect();
+    canvas.lines(inside, &lines, 0);
 }
 
 fn draw_table(app: &App, canvas: &mut Canvas<'_>, area: Rect, count: usize) {
@@ -59,9 +78,9 @@ fn draw_table(app: &App, canvas: &mut Canvas<'_>, area: Rect, count: usize) {
         stale: false,
     };
     table.draw(canvas, area, |row| {
-        let entry = app.catalog.get(app.rows.place(ListId::Blueprints, row)?)?;
+        let entry = app.catalog.blueprints.get(app.rows.place(ListId::Blueprints, row)?)?;
         let of = |severity| entry.findings.iter().filter(|it| it.severity == severity).count();
-        let (lint, role) = match (of(FindingSeverity::Error), of(FindingSeverity::Warning)) {
+        let (lint, role) = match (of(Severity::Error), of(Severity::Warning)) {
             (0, 0) => ("✓ no findings".to_owned(), Role::RunCompleted),
             (0, warnings) => (format!("! {}", text::count(warnings, "warning")), Role::RunAwaiting),
             (errors, 0) => (format!("✗ {}", text::count(errors, "error")), Role::RunFailed),
@@ -86,8 +105,8 @@ fn describe(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
     let mut lines: Vec<Piece<'_>> = Vec::new();
     for finding in entry.findings.iter().take(20) {
         let (symbol, role) = match finding.severity {
-            FindingSeverity::Error => ("✗", Role::RunFailed),
-            FindingSeverity::Warning => ("!", Role::RunAwaiting),
+            Severity::Error => ("✗", Role::RunFailed),
+            Severity::Warning => ("!", Role::RunAwaiting),
         };
         let wrapped = text::wrap(&format!("{symbol} {}", finding.text), width, 4);
         lines.extend(wrapped.into_iter().map(|line| (line.into(), role)));

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         actions::{ACTIONS, Action, Effect, Group},
-        app::{Access, App, Tone},
+        app::{Access, App, Hit, Target, Tone},
         dialog::{Choice, Confirm, Dialog, Picker, Plan},
         text,
         theme::Role,
@@ -48,6 +48,7 @@ fn tall(lines: usize) -> u16 {
 fn scrollable(canvas: &mut Canvas<'_>, area: Rect, lines: &[Piece<'_>], scroll: usize) {
     let last = lines.len().saturating_sub(usize::from(area.height));
     let first = scroll.min(last);
+    canvas.hits.push(Hit { area, target: Target::Text { first } });
     canvas.lines(area, lines, first);
     if last > 0 {
         let text =
@@ -113,11 +114,9 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let inside = canvas.dialog(place, &format!("{}?", confirm.operation.title()), border);
     let buttons = u16::from(inside.height > 1);
     let body = Rect { height: inside.height.saturating_sub(2 * buttons), ..inside };
-    canvas.lines(
-        body,
-        &lines,
-        confirm.scroll.min(lines.len().saturating_sub(usize::from(body.height))),
-    );
+    let first = confirm.scroll.min(lines.len().saturating_sub(usize::from(body.height)));
+    canvas.hits.push(Hit { area: body, target: Target::Text { first } });
+    canvas.lines(body, &lines, first);
     let line = Rect { y: inside.bottom().saturating_sub(1), height: buttons, ..inside };
     let can = matches!(&confirm.plan, Plan::Ready(preview) if preview.affects > 0);
     if can {
@@ -187,12 +186,13 @@ fn draw_picker(canvas: &mut Canvas<'_>, inside: Rect, picker: &Picker, rows: &[V
 
 fn draw_blueprints(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker) {
     let choices = blueprints_for(app, &picker.text);
-    let place = centred(area, 72, tall(app.catalog.len()).saturating_add(3).clamp(6, 18));
+    let place =
+        centred(area, 72, tall(app.catalog.blueprints.len()).saturating_add(3).clamp(6, 18));
     let inside = canvas.dialog(place, "Start a run of which blueprint?", Role::DialogBorder);
     let rows: Vec<Vec<Piece<'_>>> = choices
         .iter()
         .map(|at| {
-            let entry = &app.catalog[*at];
+            let entry = &app.catalog.blueprints[*at];
             let nodes = text::count(entry.blueprint.nodes.len(), "node");
             vec![
                 (text::fit(&entry.blueprint.id, 44), Role::Text),
@@ -230,14 +230,14 @@ fn draw_help(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
 
 fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
     /// Keys and name stand in front of the description.
-    const FRONT: usize = 30;
+    const FRONT: usize = 32;
     let mut lines: Vec<Piece<'static>> = Vec::new();
     for group in Group::ALL {
         lines.push((group.title().into(), Role::PaneTitleFocused));
         for info in ACTIONS.iter().filter(|info| info.group == group) {
             let off = app.access == Access::ReadOnly && info.effect == Effect::Changes;
             let keys = app.keymap.keys_of(info.action).join(" ");
-            let front = format!("  {keys:<12} {:<14} ", info.id);
+            let front = format!("  {keys:<14} {:<14} ", info.id);
             let description = if off { "(off: read-only)" } else { info.description };
             let role = if off { Role::TextDim } else { Role::Text };
             let wrapped = text::wrap(description, width.saturating_sub(FRONT).max(20), 3);

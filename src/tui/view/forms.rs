@@ -38,7 +38,7 @@ pub(super) fn draw_start(app: &App, canvas: &mut Canvas<'_>, area: Rect, form: &
     let place = centred(area, 80, area.height.saturating_sub(4).min(24));
     let title = format!("Start a run of {}", form.blueprint);
     let mut lines = Lines(canvas.dialog(place, &title, Role::DialogBorder));
-    let entry = app.catalog.iter().find(|entry| entry.blueprint.id == form.blueprint);
+    let entry = app.catalog.blueprints.iter().find(|entry| entry.blueprint.id == form.blueprint);
     let example = entry.is_some_and(|entry| entry.blueprint.example().is_some());
     let head = if example { "Input as JSON (the blueprint's example):" } else { "Input as JSON:" };
     canvas.pieces(lines.take(1), &[(head.into(), Role::TextDim)]);

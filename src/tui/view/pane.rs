@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{actions::Action, app::App, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus, Piece},
+    table::MARK,
     words,
 };
 use crate::monitor::{SourceState, Sourced};
@@ -28,7 +29,7 @@ pub(super) fn open<T>(
     }
     let marked = app.list(list).marked.len();
     if marked > 0 {
-        pieces.push((format!(" ● {marked} marked").into(), Role::Marked));
+        pieces.push((format!(" {MARK} {marked} marked").into(), Role::Marked));
     }
     if let Some(Sourced { state: SourceState::Stale { .. }, updated_at, .. }) = source {
         let age = words::ago(app.now(), *updated_at);

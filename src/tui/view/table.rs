@@ -61,6 +61,9 @@ pub(super) struct Table<'a> {
 /// The cells in front of each row: the marker of the selection, and that of a marked row.
 const MARKERS: u16 = 2;
 
+/// What stands in front of a marked row.
+pub(super) const MARK: &str = "◆";
+
 /// The cells that stay free at the right edge.
 const MARGIN: u16 = 1;
 
@@ -99,7 +102,7 @@ impl Table<'_> {
                 canvas.text(x, y, width, text, style);
             }
             if marked {
-                canvas.text(area.x + 1, y, 1, "●", canvas.style(Role::Marked));
+                canvas.text(area.x + 1, y, 1, MARK, canvas.style(Role::Marked));
             }
             if selected {
                 self.draw_selection(canvas, Rect { y, height: 1, ..area });

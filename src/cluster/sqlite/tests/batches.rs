@@ -14,7 +14,8 @@ use crate::cluster::{Fault, SqliteOptions};
 
 fn writer(path: &Path) -> Writer {
     let connection = open::writing(path, SqliteOptions::default()).unwrap();
-    Writer::start(connection, SameFile::at(path), Duration::from_secs(20), Vec::new()).unwrap()
+    let options = SqliteOptions { patience: Duration::from_secs(20), ..SqliteOptions::default() };
+    Writer::start(connection, SameFile::at(path), options, Vec::new()).unwrap()
 }
 
 fn insert(connection: &Connection, key: usize) -> Result<(), Trouble> {

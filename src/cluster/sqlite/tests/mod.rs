@@ -2,6 +2,7 @@
 
 mod batches;
 mod keys;
+mod lifetime;
 mod plans;
 mod values;
 

@@ -1,0 +1,277 @@
+//! Carries out what somebody asks for in the dashboard: the operations on runs, and the worker of
+//! this process.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::text::count;
+use crate::{
+    blueprint::{NodeId, RunId},
+    engine::{Answer, Refusal},
+    operations::{self, Change, Lint, OperationError, Operations, Plan, StartRequest},
+    tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs},
+    worker::Worker,
+};
+
+/// An operator at the dashboard of this process.
+pub(super) struct LocalOperator {
+    pub(super) operations: Operations,
+    /// The worker behind the dashboard; nothing where there is none.
+    pub(super) worker: Option<Worker>,
+    /// When a run counts as stalled.
+    pub(super) stalled_after: Duration,
+    /// The kinds of node that lint takes for all there are.
+    pub(super) kinds: Option<BTreeSet<String>>,
+}
+
+/// What a preview remembers for when it is applied.
+enum Planned {
+    Start(StartRequest),
+    Runs(Vec<Plan>),
+}
+
+/// What is done to each of several runs.
+#[derive(Debug, Clone, Copy)]
+enum Each {
+    Cancel,
+    Reconcile,
+}
+
+impl From<OperationError> for OperatorError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Refused { refusal: Refusal::Moved, .. } => {
+                Self::Moved(error.to_string())
+            }
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl Operator for LocalOperator {
+    async fn preview(&self, operation: &Operation) -> Result<Preview, OperatorError> {
+        match operation {
+            Operation::Start { blueprint, input } => {
+                self.preview_start(blueprint.clone(), input).await
+            }
+            Operation::Requeue { run, nodes } => {
+                let plan = self.operations.plan_requeue(run, nodes).await?;
+                Ok(preview_of(vec![plan], Vec::new()))
+            }
+            Operation::Resume { run, node, action, output } => {
+                let answer = answer(node.clone(), action.clone(), output.clone());
+                let plan = self.operations.plan_answer(run, answer).await?;
+                Ok(preview_of(vec![plan], Vec::new()))
+            }
+            Operation::Cancel(runs) => self.preview_each(runs, Each::Cancel).await,
+            Operation::Reconcile(which) => {
+                let runs = match which {
+                    Runs::These(runs) => runs.clone(),
+                    Runs::AllStalled => self.operations.stalled_runs(self.stalled_after).await?,
+                };
+                self.preview_each(&runs, Each::Reconcile).await
+            }
+            Operation::Replay(which) => self.preview_letters(which, "try again").await,
+            Operation::Purge(which) => self.preview_letters(which, "delete").await,
+            Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
+            Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
+            Operation::DrainWorker => {
+                self.preview_worker("finishes what it has and takes no new jobs any more")
+            }
+        }
+    }
+
+    async fn apply(
+        &self,
+        operation: &Operation,
+        preview: &Preview,
+    ) -> Result<Outcome, OperatorError> {
+        let planned = preview.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>());
+        match (operation, planned) {
+            (Operation::Start { .. }, Some(Planned::Start(request))) => {
+                let started = self.operations.start(request.clone()).await?;
+                Ok(Outcome {
+                    run: Some(started.run.clone()),
+                    ..done(format!("started run {}", started.run))
+                })
+            }
+            (Operation::Replay(which), _) => {
+                let ids = self.operations.replay(&letters(which)).await?;
+                Ok(done(format!("replayed {}", count(ids.len(), "dead letter"))))
+            }
+            (Operation::Purge(which), _) => {
+                let ids = self.operations.purge(&letters(which)).await?;
+                Ok(done(format!("deleted {}", count(ids.len(), "dead letter"))))
+            }
+            (Operation::PauseWorker, _) => {
+                self.worker()?.pause();
+                Ok(done("this worker takes no new jobs for now".to_owned()))
+            }
+            (Operation::ResumeWorker, _) => {
+                self.worker()?.go_on();
+                Ok(done("this worker takes new jobs again".to_owned()))
+            }
+            (Operation::DrainWorker, _) => {
+                self.worker()?.drain();
+                Ok(done("this worker finishes what it has".to_owned()))
+            }
+            (operation, Some(Planned::Runs(plans))) => self.apply_each(operation, plans).await,
+            _ => Err(OperatorError::Moved("the plan is missing".to_owned())),
+        }
+    }
+}
+
+impl LocalOperator {
+    fn worker(&self) -> Result<&Worker, OperatorError> {
+        self.worker
+            .as_ref()
+            .ok_or_else(|| OperatorError::Failed("there is no worker in this process".to_owned()))
+    }
+
+    fn preview_worker(&self, what: &str) -> Result<Preview, OperatorError> {
+        let worker = self.worker()?;
+        let line = format!("worker {} {what}", worker.name());
+        Ok(Preview { lines: vec![line], affects: 1, plan: None })
+    }
+
+    async fn preview_start(
+        &self,
+        blueprint: crate::blueprint::BlueprintId,
+        input: &Value,
+    ) -> Result<Preview, OperatorError> {
+        let input = match input {
+            Value::Null => serde_json::Map::new(),
+            Value::Object(input) => input.clone(),
+            _ => {
+                let problem = "the input must be a JSON object: its members become the context";
+                return Err(OperatorError::Failed(problem.to_owned()));
+            }
+        };
+        // With an id of its own from the beginning, so that the same plan starts one run only.
+        let run = uuid::Uuid::new_v4().to_string();
+        let lint = self.kinds.clone().map_or(Lint::Enforce, Lint::EnforceWith);
+        let request = StartRequest { blueprint, input, run: Some(run), lint };
+        let changes = self.operations.preview_start(&request).await?;
+        Ok(Preview {
+            lines: changes.iter().map(ToString::to_string).collect(),
+            affects: 1,
+            plan: Some(Arc::new(Planned::Start(request))),
+        })
+    }
+
+    /// Plans for several runs. Those that can't be planned don't keep the others from it.
+    async fn preview_each(&self, runs: &[RunId], each: Each) -> Result<Preview, OperatorError> {
+        let mut plans = Vec::new();
+        let mut problems = Vec::new();
+        for run in runs {
+            let planned = match each {
+                Each::Cancel => self.operations.plan_cancel(run).await,
+                Each::Reconcile => self.operations.plan_reconcile(run).await,
+            };
+            match planned {
+                Ok(plan) => plans.push(plan),
+                Err(error) if runs.len() == 1 => return Err(error.into()),
+                Err(error) => problems.push(format!("left out: {error}")),
+            }
+        }
+        Ok(preview_of(plans, problems))
+    }
+
+    async fn preview_letters(&self, which: &Letters, what: &str) -> Result<Preview, OperatorError> {
+        let seen = self.operations.dead_letters().await?;
+        let meant = seen.iter().filter(|letter| match which {
+            Letters::All => true,
+            Letters::These(ids) => ids.contains(&letter.id),
+        });
+        let mut lines: Vec<String> = meant
+            .map(|letter| {
+                let job = letter.letter.as_ref().and_then(|letter| letter.job.as_ref());
+                match job {
+                    Some(job) => format!(
+                        "{what} dead letter {}: node {} of run {}",
+                        letter.id, job.node_id, job.run_id
+                    ),
+                    None => format!("{what} dead letter {}: it is not a job", letter.id),
+                }
+            })
+            .collect();
+        let affects = match which {
+            Letters::These(ids) => ids.len(),
+            Letters::All => {
+                let queue = &self.operations.cluster().queue;
+                let depth = queue.depth(crate::cluster::Lane::Poison).await;
+                let all = depth.map_err(|error| OperatorError::Failed(error.to_string()))?.messages;
+                usize::try_from(all).unwrap_or(usize::MAX)
+            }
+        };
+        if affects > lines.len() {
+            lines.push(format!("and {} more that can't be looked at yet", affects - lines.len()));
+        }
+        Ok(Preview { lines, affects, plan: None })
+    }
+
+    async fn apply_each(
+        &self,
+        operation: &Operation,
+        plans: &[Plan],
+    ) -> Result<Outcome, OperatorError> {
+        let mut applied = 0;
+        let mut enqueued: usize = 0;
+        let mut problems = Vec::new();
+        for plan in plans {
+            match self.operations.apply(plan).await {
+                Ok(done) => {
+                    applied += 1;
+                    enqueued += done.enqueued.len();
+                }
+                Err(error) if plans.len() == 1 => return Err(error.into()),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        let runs = match plans {
+            [plan] => format!("run {}", plan.run),
+            _ => count(applied, "run"),
+        };
+        let nodes = count(enqueued, "node");
+        let summary = match operation {
+            Operation::Cancel(_) => format!("cancelled {runs}"),
+            Operation::Requeue { .. } => format!("requeued {nodes} of {runs}"),
+            Operation::Resume { .. } => format!("answered {runs}"),
+            _ => format!("reconciled {runs}: {nodes} enqueued"),
+        };
+        Ok(Outcome { summary, run: None, problems })
+    }
+}
+
+fn answer(node: NodeId, action: Option<String>, output: Option<Value>) -> Answer {
+    Answer { node: Some(node), action, output, token: uuid::Uuid::new_v4().to_string() }
+}
+
+/// The preview of plans for runs. Runs in which nothing would change are not affected.
+fn preview_of(plans: Vec<Plan>, problems: Vec<String>) -> Preview {
+    let several = plans.len() + problems.len() > 1;
+    let plans: Vec<Plan> = plans.into_iter().filter(|plan| !plan.changes.is_empty()).collect();
+    let line = |plan: &Plan, change: &Change| {
+        if several { format!("run {}: {change}", plan.run) } else { change.to_string() }
+    };
+    let mut lines: Vec<String> = plans
+        .iter()
+        .flat_map(|plan| plan.changes.iter().map(move |change| line(plan, change)))
+        .collect();
+    lines.extend(problems);
+    Preview { lines, affects: plans.len(), plan: Some(Arc::new(Planned::Runs(plans))) }
+}
+
+fn letters(which: &Letters) -> operations::Letters {
+    match which {
+        Letters::These(ids) => operations::Letters::Ids(ids.clone()),
+        Letters::All => operations::Letters::All,
+    }
+}
+
+fn done(summary: String) -> Outcome {
+    Outcome { summary, run: None, problems: Vec::new() }
+}
