@@ -14,7 +14,7 @@ use super::{
     session::{Freshness, Loyalty, Session, SessionError},
 };
 use crate::{
-    cluster::{Acquired, Holder, Job, Key},
+    cluster::{Acquired, ClusterError, Holder, Job, Key},
     engine::{
         Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
         FailureKind, Graph, NodeState, RunDocument, Verdict, Work, reachable_work,
@@ -49,37 +49,63 @@ const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
 const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
 
 impl Worker {
-    /// Does one job. The lease of its node is held for as long as that takes.
+    /// Does one job under the lease of its node. `leased` is the lease of the node before it in the
+    /// chain, which is given back meanwhile; afterwards it is this node's, for the caller to give
+    /// back.
     pub(crate) async fn handle(
         &self,
         job: &Job,
         arrived: Arrived,
         guard: &Guard,
+        leased: &mut Option<NodeLease>,
     ) -> Result<Handled, SessionError> {
         let core = &self.core;
         let session = core.session(&job.run_id);
-        let key = Key::node_lock(&job.run_id, &job.node_id);
-        let holder = Holder::new(&core.name, core.patience().nonce());
-        let store = &core.cluster().coordination;
-        let lease = self.config.lease;
-        let acquired = core.patience().call(|| store.acquire(&key, &holder, lease)).await?;
-        if let Acquired::HeldBy(other) = acquired {
-            tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
-            return Ok(Handled::Hold(lease / 4, "the node is leased by another worker"));
-        }
-        let held = guard.hold(NodeLease {
-            key: key.clone(),
-            holder: holder.clone(),
+        let lease = NodeLease {
+            key: Key::node_lock(&job.run_id, &job.node_id),
+            holder: Holder::new(&core.name, core.patience().nonce()),
             run: job.run_id.clone(),
-        });
-        let handled = self.gate(job, arrived, &session, &holder, held.lost()).await;
+        };
+        if let Acquired::HeldBy(other) = self.exchange(leased.take(), &lease).await? {
+            tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
+            let pause = self.config.lease / 4;
+            return Ok(Handled::Hold(pause, "the node is leased by another worker"));
+        }
+        let held = guard.hold(lease.clone());
+        let handled = self.gate(job, arrived, &session, &lease.holder, held.lost()).await;
         drop(held);
-        let released = core.patience().call(|| store.release(&key, &holder)).await;
-        if let Err(error) = released {
+        *leased = Some(lease);
+        handled
+    }
+
+    /// Takes a node's lease and gives back the one of the node before it, at the same time unless
+    /// both are of the same node.
+    async fn exchange(
+        &self,
+        before: Option<NodeLease>,
+        lease: &NodeLease,
+    ) -> Result<Acquired, ClusterError> {
+        let store = &self.core.cluster().coordination;
+        let duration = self.config.lease;
+        let acquire =
+            self.core.patience().call(|| store.acquire(&lease.key, &lease.holder, duration));
+        match before {
+            Some(before) if before.key == lease.key => {
+                self.give_back(Some(before)).await;
+                acquire.await
+            }
+            before => tokio::join!(acquire, self.give_back(before)).0,
+        }
+    }
+
+    /// Gives back a node's lease, if there is one.
+    pub(crate) async fn give_back(&self, lease: Option<NodeLease>) {
+        let Some(NodeLease { key, holder, .. }) = lease else { return };
+        let store = &self.core.cluster().coordination;
+        if let Err(error) = self.core.patience().call(|| store.release(&key, &holder)).await {
             // It ends by itself.
             tracing::debug!(%error, "could not release a lease");
         }
-        handled
     }
 
     /// Decides by the run's document what the job comes to, and does it.

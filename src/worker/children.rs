@@ -190,10 +190,10 @@ impl Core {
         let item =
             status::status_item(&self.shared, &session, &self.name, document, graph, self.now());
         let created = self.patience().call(|| state.create_status(&item)).await;
-        if let Err(error) = created
-            && error.fault != Fault::Conflict
-        {
-            return Err(error.into());
+        match created {
+            Ok(version) => session.touch.lock().await.created(item, version),
+            Err(error) if error.fault == Fault::Conflict => {}
+            Err(error) => return Err(error.into()),
         }
         match self.patience().call(|| state.create_document(run, document)).await {
             Ok(version) => {

@@ -94,10 +94,11 @@ impl Core {
         session
     }
 
-    /// Forgets a run that has ended, unless somebody is at it.
-    pub(crate) fn forget(&self, run: &RunId) {
+    /// Forgets a run, unless somebody is at it or its next message should find it known.
+    pub(crate) fn leave(&self, run: &RunId) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.get(run).is_some_and(|session| Arc::strong_count(session) == 1) {
+        let idle = |session: &Arc<Session>| Arc::strong_count(session) == 1;
+        if sessions.get(run).is_some_and(|session| idle(session) && !session.is_worth_keeping()) {
             sessions.remove(run);
         }
     }

@@ -9,10 +9,10 @@ use super::{
     Worker,
     chain::{Arrived, Handled},
     core::Next,
-    lease::Guard,
+    lease::{Guard, NodeLease},
     session::SessionError,
 };
-use crate::cluster::{Delivery, Fault, Job, Lane, MAX_RECEIVE, WorkerMode};
+use crate::cluster::{Delivery, Fault, Job, Lane, MAX_RECEIVE, Receipt, WorkerMode};
 
 /// The pause after the first look at an empty queue; doubled after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -153,8 +153,22 @@ impl Worker {
         }
         let guard = Guard::new(self.core.clone(), self.config.lease, delivery.receipt.clone());
         let age = self.core.now().since(delivery.inserted_at);
-        let outcome = self.follow_chain(&job, Arrived { tries, age }, &guard).await;
+        let mut leased = None;
+        let arrived = Arrived { tries, age };
+        let outcome = self.follow_chain(&job, arrived, &guard, &mut leased).await;
         let receipt = guard.release();
+        let settle = self.settle(outcome, delivery, receipt, job);
+        tokio::join!(settle, self.give_back(leased));
+    }
+
+    /// Does with a message what became of its job.
+    async fn settle(
+        &self,
+        outcome: Result<Handled, SessionError>,
+        delivery: Delivery,
+        receipt: Option<Receipt>,
+        job: Job,
+    ) {
         match outcome {
             Ok(Handled::Done(_)) => {
                 if let Some(receipt) = receipt {
@@ -185,12 +199,13 @@ impl Worker {
         first: &Job,
         arrived: Arrived,
         guard: &Guard,
+        leased: &mut Option<NodeLease>,
     ) -> Result<Handled, SessionError> {
         let mut touched = HashSet::from([first.run_id.clone()]);
-        let mut next = match self.handle(first, arrived, guard).await? {
+        let mut next = match self.handle(first, arrived, guard, leased).await? {
             Handled::Done(Some(next)) => next,
             handled => {
-                self.core.forget(&first.run_id);
+                self.core.leave(&first.run_id);
                 return Ok(handled);
             }
         };
@@ -198,7 +213,7 @@ impl Worker {
         loop {
             let Next { job, closes } = next;
             touched.insert(job.run_id.clone());
-            let handled = self.handle(&job, inline, guard).await?;
+            let handled = self.handle(&job, inline, guard, leased).await?;
             let following = match handled {
                 Handled::Done(following) => following,
                 Handled::Hold(delay, _) => {
@@ -221,13 +236,13 @@ impl Worker {
             }
         }
         for run in touched {
-            self.core.forget(&run);
+            self.core.leave(&run);
         }
         Ok(Handled::Done(None))
     }
 
     /// Hides a message again for a reason that is not its fault.
-    async fn hold(&self, receipt: Option<crate::cluster::Receipt>, mut job: Job, delay: Duration) {
+    async fn hold(&self, receipt: Option<Receipt>, mut job: Job, delay: Duration) {
         let Some(receipt) = receipt else { return };
         job.holds = Some(job.holds.unwrap_or(0) + 1);
         let body = job.encode();
@@ -243,7 +258,7 @@ impl Worker {
         }
     }
 
-    pub(crate) async fn delete(&self, receipt: &crate::cluster::Receipt) {
+    pub(crate) async fn delete(&self, receipt: &Receipt) {
         let queue = &self.core.cluster().queue;
         let deleted = self.core.patience().call(|| queue.delete(Lane::Jobs, receipt)).await;
         match deleted {

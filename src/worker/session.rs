@@ -49,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) patience: Patience,
 }
 
+/// The largest document, in bytes, that is remembered while nothing of its run is at work here.
+const KEPT_BYTES: usize = 128 * 1024;
+
 /// One run.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -122,6 +125,15 @@ impl Session {
         known.doubtful = true;
         self.read(&mut known).await?;
         Ok(known.document.as_ref().map(|(document, _)| document.clone()))
+    }
+
+    /// Whether what is known here saves a read later: the run goes on, and its document is small.
+    pub(crate) fn is_worth_keeping(&self) -> bool {
+        // Whoever has it locked will ask again when it is done.
+        let Ok(known) = self.known.try_lock() else { return true };
+        known.document.as_ref().is_some_and(|(document, _)| {
+            !document.status().is_final() && document.size() <= KEPT_BYTES
+        })
     }
 
     /// The document of a run that exists.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::session::{Freshness, Session, SessionError, Shared};
 use crate::{
     blueprint::WorkerName,
-    cluster::{Fault, Neighbours, NodeCounts, StatusItem, VersionedStatus},
+    cluster::{Fault, Neighbours, NodeCounts, StatusItem, Version, VersionedStatus},
     engine::{Graph, RunDocument, RunStatus, Timestamp, names},
 };
 
@@ -21,6 +21,14 @@ const PAYLOAD_LIMIT: usize = 1024 * 1024;
 pub(crate) struct StatusTouch {
     known: Option<VersionedStatus>,
     last: Option<Timestamp>,
+}
+
+impl StatusTouch {
+    /// Takes the item that this process has just created.
+    pub(crate) fn created(&mut self, item: StatusItem, version: Version) {
+        self.last = Some(item.last_updated);
+        self.known = Some(VersionedStatus { item, version });
+    }
 }
 
 /// Whether a touch may be left out where nothing new is to be told.
@@ -52,10 +60,13 @@ pub(crate) async fn touch(
 ) -> Result<Touched, SessionError> {
     let now = shared.cluster.clock.now();
     let mut touch = session.touch.lock().await;
-    let same =
-        touch.known.as_ref().is_some_and(|known| known.item.status == Some(document.status()));
-    let fresh = touch.last.is_some_and(|last| now.since(last) < TOUCH_EVERY);
-    if urgency == Urgency::WhenDue && same && fresh {
+    let (says, last) = match &touch.known {
+        Some(known) => (known.item.status, touch.last),
+        // Whoever started the run wrote its item before the document.
+        None => (Some(RunStatus::Running), Some(document.head().started_at)),
+    };
+    let fresh = last.is_some_and(|last| now.since(last) < TOUCH_EVERY);
+    if urgency == Urgency::WhenDue && says == Some(document.status()) && fresh {
         return Ok(Touched::NotDue);
     }
     let state = &shared.cluster.state;
