@@ -208,7 +208,8 @@ pub(crate) fn differences(case: &Case, view: &RunView, expected: &Value) -> Vec<
         .filter_map(|error| error["nodeId"].as_str())
         .collect();
     compare("errors", json!(errors), json!(wanted));
-    let awaiting: BTreeSet<&str> = view.awaiting.iter().map(flowcraft_tui::blueprint::NodeId::as_str).collect();
+    let awaiting: BTreeSet<&str> =
+        view.awaiting.iter().map(flowcraft_tui::blueprint::NodeId::as_str).collect();
     let wanted: BTreeSet<&str> =
         expected["awaiting"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     compare("awaiting", json!(awaiting), json!(wanted));
