@@ -11,7 +11,7 @@ mod program;
 
 use std::{collections::BTreeSet, fs};
 
-use case::{Case, cases, cases_in, same};
+use case::{Case, cases, cases_in, same, without_uuid};
 use program::{Program, finish, json_of};
 use serde_json::{Map, Value, json};
 
@@ -37,18 +37,15 @@ fn differences(case: &Case, ours: &Value, expected: &Value) -> Vec<String> {
     compare("context", &ours["context"], &or(&expected["context"], json!({})));
     let nodes = |errors: &Value| -> Value {
         let errors = errors.as_array().into_iter().flatten();
-        json!(errors.map(|error| without_uuid(&error["nodeId"])).collect::<BTreeSet<_>>())
+        json!(
+            errors
+                .map(|error| without_uuid(error["nodeId"].as_str().unwrap()))
+                .collect::<BTreeSet<_>>()
+        )
     };
     compare("errors", &nodes(&ours["errors"]), &nodes(&expected["errors"]));
     compare("awaiting", &ours["awaiting"], &or(&expected["awaiting"], json!([])));
     found
-}
-
-/// A node's id, with `<uuid>` for the part of a batch worker's that no two runs share.
-fn without_uuid(node: &Value) -> String {
-    let parts = node.as_str().unwrap().split('_');
-    let shown = parts.map(|part| if part.parse::<uuid::Uuid>().is_ok() { "<uuid>" } else { part });
-    shown.collect::<Vec<_>>().join("_")
 }
 
 fn all_cases() -> Vec<Case> {
