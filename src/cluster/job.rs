@@ -80,6 +80,13 @@ impl Job {
         RunId::parse(&job.run_id).map_err(|error| BadJob(format!("runId: {error}")))?;
         Ok(job)
     }
+
+    /// The run that a body names although it is not a job.
+    pub(crate) fn run_named_in(body: &str) -> Option<RunId> {
+        let json = decode_text(body).ok()?;
+        let message: serde_json::Value = serde_json::from_str(&json).ok()?;
+        RunId::parse(message.get("runId")?.as_str()?).ok()
+    }
 }
 
 /// What is in the poison queue: a job that could not be done, and why.

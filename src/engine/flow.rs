@@ -30,6 +30,11 @@ impl Draft<'_> {
         if !keeps {
             self.update(target, |entry| entry.arrival = arrival);
         }
+        self.record_arrival(source, target);
+    }
+
+    /// Writes down for the outside that an edge into a join was taken.
+    pub(crate) fn record_arrival(&mut self, source: &NodeId, target: &NodeId) {
         if self.predecessor_count(target) > 1 {
             let iteration = self.entry(source).iteration;
             self.effects.arrivals.push(JoinArrival {

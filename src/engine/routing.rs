@@ -15,7 +15,7 @@ use super::{
     graph::{edge_action, edge_condition},
     ledger::{Arrival, NodeState},
 };
-use crate::blueprint::{Edge, Inputs, NodeId};
+use crate::blueprint::{Edge, Inputs, JoinStrategy, NodeId};
 
 /// The largest value that is copied into `_inputs.X`; a larger one stays where it is.
 const INPUT_LIMIT: usize = 64 * 1024;
@@ -88,6 +88,10 @@ impl Draft<'_> {
     /// Takes an edge: prepares the target's input and marks it as reached.
     pub(crate) fn take_edge(&mut self, edge: &Edge, node: &NodeId, output: Option<&Arc<Value>>) {
         let target = &edge.target;
+        if self.comes_late(target) {
+            self.record_arrival(node, target);
+            return;
+        }
         let input = input_key(target);
         let Some(transform) = &edge.transform else {
             match output {
@@ -107,6 +111,15 @@ impl Draft<'_> {
             .map(|value| Arc::new(Cow::into_owned(value)));
         self.set_input(target, value);
         self.arrive(node, target, Arrival::Transformed);
+    }
+
+    /// Whether an `any` join has gone on with another edge in this iteration.
+    fn comes_late(&self, target: &NodeId) -> bool {
+        let entry = self.entry(target);
+        self.graph.join(target) == JoinStrategy::Any
+            && !self.graph.is_controller(target)
+            && entry.stands_for.is_none()
+            && !matches!(entry.state, NodeState::Pending | NodeState::Skipped)
     }
 
     fn set_input(&mut self, target: &NodeId, value: Option<Arc<Value>>) {
@@ -130,7 +143,7 @@ impl Draft<'_> {
         if name == node.as_str() {
             None
         } else if name.starts_with('_') {
-            self.document.get(name).cloned()
+            resolve_name(&self.document, name)
         } else {
             self.document.output(name).cloned()
         }
@@ -195,7 +208,8 @@ fn resolve_name(document: &super::RunDocument, name: &str) -> Option<Arc<Value>>
     if name.starts_with('_') {
         return match name.strip_prefix("_inputs.") {
             Some(node) => edge_input(document, node),
-            None => document.get(name).cloned(),
+            // A node's id may begin like that too.
+            None => document.output(name).or_else(|| document.get(name)).cloned(),
         };
     }
     if let Some(value) = document.get(&output_key(name)) {
@@ -208,4 +222,71 @@ fn resolve_name(document: &super::RunDocument, name: &str) -> Option<Arc<Value>>
             .map(|value| Arc::new(value.into_owned()));
     }
     document.get(name).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::{
+        blueprint::{RunId, sanitize},
+        engine::{
+            Completion, Continuation, Event, ExecutionRecord, Graph, Planner, RunDocument,
+            Timestamp, Verdict, Work, start,
+        },
+    };
+
+    /// Completes a node with an output.
+    fn complete(graph: &Graph, document: RunDocument, node: &str, output: Value) -> RunDocument {
+        let run = RunId::from("run");
+        let entry = document.entry(node).unwrap();
+        let event = Event::Completed {
+            work: Work {
+                node: node.into(),
+                iteration: entry.iteration,
+                generation: entry.generation,
+            },
+            record: ExecutionRecord {
+                by: "worker".to_owned(),
+                started_at: Timestamp::default(),
+                attempts: 1,
+            },
+            completion: Completion { output: Some(Arc::new(output)), ..Completion::default() },
+        };
+        let mut planner = Planner::new(graph, &run, document, Timestamp::default());
+        assert!(matches!(planner.apply(&event, Continuation::Enqueue), Verdict::Applied(_)));
+        planner.finish("commit").unwrap().0
+    }
+
+    #[test]
+    fn what_comes_late_to_an_any_join_does_not_change_its_input() {
+        let blueprint = json!({
+            "id": "b",
+            "nodes": [
+                {"id": "a", "uses": "x"},
+                {"id": "b", "uses": "x"},
+                {"id": "j", "uses": "x", "inputs": "a", "config": {"joinStrategy": "any"}},
+                {"id": "k", "uses": "x", "config": {"joinStrategy": "any"}},
+            ],
+            "edges": [
+                {"source": "a", "target": "j"},
+                {"source": "b", "target": "j", "transform": "input"},
+                {"source": "a", "target": "k"},
+                {"source": "b", "target": "k"},
+            ],
+        });
+        let graph = Graph::new(Arc::new(sanitize(blueprint).unwrap()));
+        let run = RunId::from("run");
+        let (document, _) = start(&graph, &run, Map::new(), None, Timestamp::default());
+        let document = complete(&graph, document, "a", json!("first"));
+        let document = complete(&graph, document, "b", json!("late"));
+        for join in ["j", "k"] {
+            let inputs = &graph.definition(join).unwrap().inputs;
+            let input = resolve_input(&document, &join.into(), Some(inputs)).unwrap();
+            assert_eq!(input.as_deref(), Some(&json!("first")), "{join}");
+        }
+    }
 }

@@ -13,14 +13,14 @@ use super::{
     graphs::Graphs,
     patience::Patience,
     session::{Freshness, Loyalty, Session, SessionError, Settled, Shared},
-    status::{self, Urgency},
+    status::{self, Touched, Urgency},
 };
 use crate::{
     blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
     cluster::{Cluster, Job, Key, Lane, Neighbours},
     engine::{
-        Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus, Timestamp,
-        Verdict, Work,
+        Awaits, Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus,
+        Timestamp, Verdict, Work,
     },
 };
 
@@ -139,6 +139,7 @@ impl Core {
         };
         let jobs: Vec<Job> = ready.map(|work| job_for(run, document, work)).collect();
         self.send(jobs).await?;
+        let timed = !effects.timers.is_empty();
         for (work, due) in effects.timers {
             let mut job = job_for(run, document, work);
             // A child that the node waits for is to be looked at.
@@ -155,7 +156,8 @@ impl Core {
         }
         let status = document.status();
         let changed = status != settled.status_before;
-        let urgency = if changed { Urgency::Now } else { Urgency::WhenDue };
+        // The status item says when the next timer is due: the reconciler goes by that.
+        let urgency = if changed || timed { Urgency::Now } else { Urgency::WhenDue };
         if status.is_final() {
             if changed && let Some(close) = self.close(session, document, &settled.graph).await? {
                 if continues == Continuation::Inline && next.is_none() {
@@ -165,8 +167,7 @@ impl Core {
                 self.closed(run).await;
             }
         } else {
-            status::touch(&self.shared, session, &self.name, document, &settled.graph, urgency)
-                .await?;
+            self.touch(session, document, &settled.graph, urgency).await?;
             if changed && let Some(job) = parent_job(document) {
                 next = self.pass_on(next, job, continues).await?;
             }
@@ -188,6 +189,33 @@ impl Core {
         Ok(next)
     }
 
+    /// Writes a run's status item, if its status has changed or the last touch is a while ago; and
+    /// then those of its ancestors, for which a child that moves is a sign of life.
+    pub(crate) async fn touch(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+        urgency: Urgency,
+    ) -> Result<(), SessionError> {
+        let mut wrote =
+            status::touch(&self.shared, session, &self.name, document, graph, urgency).await?;
+        let mut parent = document.head().parent.clone();
+        while let (Touched::Yes, Some(link)) = (wrote, parent.take()) {
+            let session = self.session(&link.run);
+            let Some(document) = session.document(Freshness::AtLeast(0)).await? else { break };
+            let Ok(graph) = self.graphs().of_run(document.head()) else { break };
+            if document.status().is_final() {
+                break;
+            }
+            let urgency = Urgency::WhenDue;
+            wrote = status::touch(&self.shared, &session, &self.name, &document, &graph, urgency)
+                .await?;
+            parent.clone_from(&document.head().parent);
+        }
+        Ok(())
+    }
+
     /// Does a finished run's closing work: its final status, and the job by which its parent takes
     /// notice. Without a parent the run is closed after this; with one, once that job is done.
     pub(crate) async fn close(
@@ -196,7 +224,13 @@ impl Core {
         document: &RunDocument,
         graph: &Graph,
     ) -> Result<Option<Next>, SessionError> {
-        status::touch(&self.shared, session, &self.name, document, graph, Urgency::Now).await?;
+        if document.status() == RunStatus::Cancelled {
+            // Whoever cancelled the run may have died before it came to its children.
+            for child in children(document) {
+                Box::pin(self.cancel(&child)).await?;
+            }
+        }
+        self.touch(session, document, graph, Urgency::Now).await?;
         if let Some(job) = parent_job(document) {
             return Ok(Some(Next { job, closes: Some(session.run().clone()) }));
         }
@@ -328,4 +362,15 @@ pub(crate) fn job_for(run: &RunId, document: &RunDocument, work: Work) -> Job {
     job.generation = Some(work.generation);
     job.rev = Some(document.head().rev);
     job
+}
+
+/// The child runs that nodes of a run wait for.
+fn children(document: &RunDocument) -> Vec<RunId> {
+    document
+        .awaiting()
+        .filter_map(|node| match &document.entry(node)?.awaits {
+            Some(Awaits::Child { run, .. }) => Some(run.clone()),
+            _ => None,
+        })
+        .collect()
 }

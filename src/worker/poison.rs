@@ -1,10 +1,11 @@
 //! Messages that will never be done: kept in the poison queue with the reason, and their node fails
 //! with it.
 
-use super::{Worker, session::Loyalty};
+use super::{Worker, core::job_for, session::Loyalty};
 use crate::{
+    blueprint::RunId,
     cluster::{DeadLetter, Delivery, Job, Lane},
-    engine::{Continuation, Event, Work},
+    engine::{Closing, Continuation, Event, NodeState, Work, reachable_work},
 };
 
 impl Worker {
@@ -30,12 +31,60 @@ impl Worker {
             tracing::error!(%error, "could not keep a dead letter: its message stays in the queue");
             return;
         }
-        if let Some(job) = job
-            && let Err(error) = self.fail_poisoned(job, reason).await
-        {
-            tracing::error!(run = %job.run_id, node = %job.node_id, %error, "could not fail a poisoned node");
+        match job {
+            Some(job) => {
+                if let Err(error) = self.fail_poisoned(job, reason).await {
+                    tracing::error!(run = %job.run_id, node = %job.node_id, %error, "could not fail a poisoned node");
+                }
+            }
+            None => {
+                if let Some(run) = Job::run_named_in(&delivery.body) {
+                    self.warn_of_poison(&run, &reason).await;
+                }
+            }
         }
         self.delete(&delivery.receipt).await;
+    }
+
+    /// Notes on a run that a message of it was not a job: which node it meant, nobody can say.
+    async fn warn_of_poison(&self, run: &RunId, reason: &str) {
+        let session = self.core.session(run);
+        let warning = format!("a message of this run went to the poison queue: {reason}");
+        let event = Event::Warn(warning);
+        if let Err(error) = session.submit(event, Continuation::Enqueue, Loyalty::Anyway).await {
+            tracing::warn!(%run, %error, "could not note a poisoned message on its run");
+        }
+    }
+
+    /// For a message that was received too often though its own node is done: the fault lies with a
+    /// node further down its chain. Each of those gets a message of its own, so that the one at
+    /// fault is found out. Returns whether that was the case.
+    pub(crate) async fn hand_on(&self, job: &Job) -> bool {
+        let core = &self.core;
+        let Ok(Some(document)) = core.fresh(&job.run_id).await else { return false };
+        let Ok(graph) = core.graphs().of_run(document.head()) else { return false };
+        let done = matches!(
+            document.state(&job.node_id),
+            NodeState::Completed | NodeState::Failed | NodeState::Pending | NodeState::Skipped
+        );
+        if !done {
+            return false;
+        }
+        if document.status().is_final() {
+            return document.head().closed == Closing::Closed;
+        }
+        let jobs: Vec<Job> = reachable_work(&graph, &document, &job.node_id)
+            .into_iter()
+            .map(|work| job_for(&job.run_id, &document, work))
+            .collect();
+        let count = jobs.len();
+        match core.send(jobs).await {
+            Ok(()) => {
+                tracing::warn!(run = %job.run_id, node = %job.node_id, count, "a chain that never ends is handed on node by node");
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     async fn fail_poisoned(&self, job: &Job, reason: String) -> Result<(), super::SessionError> {

@@ -143,6 +143,10 @@ impl Worker {
         let holds = job.holds.unwrap_or(0);
         let tries = delivery.dequeue_count.saturating_sub(holds).max(1);
         if tries > self.config.max_dequeue_count {
+            if self.hand_on(&job).await {
+                self.delete(&delivery.receipt).await;
+                return;
+            }
             let reason = format!("received {tries} times, and it was never finished");
             self.poison(&delivery, Some(&job), reason).await;
             return;

@@ -8,7 +8,7 @@ use super::{
     Worker,
     core::Core,
     session::{Freshness, Loyalty, SessionError},
-    status::{self, Urgency},
+    status::Urgency,
 };
 use crate::{
     blueprint::{NodeId, RunId},
@@ -171,7 +171,7 @@ impl Core {
             self.happen(&session, event, Continuation::Enqueue, Loyalty::Blueprint).await?;
         }
         let document = session.existing(Freshness::AtLeast(0)).await?;
-        status::touch(&self.shared, &session, &self.name, &document, &graph, Urgency::Now).await?;
+        self.touch(&session, &document, &graph, Urgency::Now).await?;
         Ok(enqueued)
     }
 

@@ -100,6 +100,9 @@ pub struct StartArgs {
     /// Follow it no longer than this
     #[arg(long, value_name = "DURATION", requires = "wait", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// Start the blueprint although lint found errors in it
+    #[arg(long)]
+    pub force: bool,
     /// Plan or consent.
     #[command(flatten)]
     pub change: ChangeArgs,

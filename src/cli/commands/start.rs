@@ -27,11 +27,16 @@ const PICKED_UP: Duration = Duration::from_secs(3);
 pub(in crate::cli) async fn run(context: Context<'_>, args: StartArgs) -> Ended {
     let input = input(args.input).await?;
     let operations = context.operations().await?;
+    let lint = if args.force {
+        Lint::Overlook
+    } else {
+        context.known_kinds().map_or(Lint::Enforce, Lint::EnforceWith)
+    };
     let request = StartRequest {
         blueprint: args.blueprint,
         input,
         run: args.run_id.map(|run| run.to_string()),
-        lint: context.known_kinds().map_or(Lint::Enforce, Lint::EnforceWith),
+        lint,
     };
     if args.change.consent() == Consent::DryRun {
         let changes =
