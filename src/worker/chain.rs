@@ -43,6 +43,9 @@ pub(crate) enum Handled {
     Abandoned(&'static str),
 }
 
+/// How long a message waits at first for a node's lease, doubled each further time: the next attempt
+/// of a node may be sent a moment before the lease of the one before is given back.
+const LEASED_PAUSE: Duration = Duration::from_millis(20);
 /// How long a message waits for another worker that knows its blueprint.
 const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
 /// How old a neighbour's message must be before what the document says counts against it.
@@ -68,7 +71,8 @@ impl Worker {
         };
         if let Acquired::HeldBy(other) = self.exchange(leased.take(), &lease).await? {
             tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
-            let pause = self.config.lease / 4;
+            let pause = LEASED_PAUSE.saturating_mul(1 << job.holds.unwrap_or(0).min(10));
+            let pause = pause.min(self.config.lease / 4);
             return Ok(Handled::Hold(pause, "the node is leased by another worker"));
         }
         let held = guard.hold(lease.clone());
