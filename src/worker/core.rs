@@ -165,13 +165,39 @@ impl Core {
                 self.closed(run).await?;
             }
         } else {
-            status::touch(&self.shared, session, &self.name, document, &settled.graph, urgency)
-                .await?;
+            self.touch(session, document, &settled.graph, urgency).await?;
             if changed && let Some(job) = self.parent_job(document) {
                 next = self.pass_on(next, job, continues).await?;
             }
         }
         Ok(next.map(|job| Next { job, closes: None }))
+    }
+
+    /// Touches the status item of a run, and those of the runs that wait for it: while a child moves,
+    /// its ancestors are not stalled.
+    pub(crate) async fn touch(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+        urgency: Urgency,
+    ) -> Result<(), SessionError> {
+        let mut written =
+            status::touch(&self.shared, session, &self.name, document, graph, urgency).await?;
+        let mut parent = document.head().parent.clone();
+        while written && let Some(link) = parent {
+            let session = self.session(&link.run);
+            let Some(document) = session.document(Freshness::Now).await? else { break };
+            let Ok(graph) = self.graphs().of_run(document.head()) else { break };
+            if document.status().is_final() {
+                break;
+            }
+            let due = Urgency::WhenDue;
+            written =
+                status::touch(&self.shared, &session, &self.name, &document, &graph, due).await?;
+            parent = document.head().parent.clone();
+        }
+        Ok(())
     }
 
     /// Goes on with a job, or sends it if the chain has something to go on with already.

@@ -9,11 +9,7 @@ use std::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    core::Core,
-    session::Freshness,
-    status::{self, Urgency},
-};
+use super::{core::Core, session::Freshness, status::Urgency};
 use crate::{
     blueprint::RunId,
     cluster::{Fault, Holder, Key, Lane, Ownership, Receipt},
@@ -165,14 +161,7 @@ impl Kept {
             return;
         }
         if let Ok(graph) = self.core.graphs().of_run(document.head()) {
-            let touched = status::touch(
-                &self.core.shared,
-                &session,
-                &self.core.name,
-                &document,
-                &graph,
-                Urgency::WhenDue,
-            );
+            let touched = self.core.touch(&session, &document, &graph, Urgency::WhenDue);
             if let Err(error) = touched.await {
                 tracing::debug!(%error, "could not touch the run's status");
             }

@@ -32,7 +32,8 @@ pub(crate) enum Urgency {
     Now,
 }
 
-/// Writes a run's status item, if its status has changed or the last touch is a while ago.
+/// Writes a run's status item, if its status has changed or the last touch is a while ago. Returns
+/// whether it did.
 pub(crate) async fn touch(
     shared: &Shared,
     session: &Session,
@@ -40,14 +41,14 @@ pub(crate) async fn touch(
     document: &RunDocument,
     graph: &Graph,
     urgency: Urgency,
-) -> Result<(), SessionError> {
+) -> Result<bool, SessionError> {
     let now = shared.cluster.clock.now();
     let mut touch = session.touch.lock().await;
     let same =
         touch.known.as_ref().is_some_and(|known| known.item.status == Some(document.status()));
     let fresh = touch.last.is_some_and(|last| now.since(last) < TOUCH_EVERY);
     if urgency == Urgency::WhenDue && same && fresh {
-        return Ok(());
+        return Ok(false);
     }
     let state = &shared.cluster.state;
     let mut document = document.clone();
@@ -73,7 +74,7 @@ pub(crate) async fn touch(
             Ok(version) => {
                 touch.known = Some(VersionedStatus { item, version });
                 touch.last = Some(now);
-                return Ok(());
+                return Ok(true);
             }
             Err(error) if error.fault == Fault::Conflict && tries < 10 => {
                 tries += 1;
