@@ -532,6 +532,8 @@ impl Draft<'_> {
             return Err(Verdict::Stale);
         }
         for node in &lost {
+            // Those that it took to make the lost output don't count against it.
+            self.update(node, |entry| entry.attempts = 0);
             self.make_ready(node);
         }
         Ok(())
