@@ -110,7 +110,7 @@ impl Embedded {
         let began = Instant::now();
         self.worker.go_on();
         while self.worker.status().done < goal || self.worker.status().in_flight > 0 {
-            std::thread::sleep(Duration::from_micros(100));
+            std::thread::sleep(Duration::from_micros(300));
         }
         began.elapsed()
     }

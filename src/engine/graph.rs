@@ -165,6 +165,20 @@ impl Graph {
         self.definition(node).map_or(JoinStrategy::All, |node| node.config.join)
     }
 
+    /// The first node that becomes ready when `node` completes, where neither its result nor other
+    /// nodes have a say in that.
+    pub(crate) fn likely_next(&self, node: &str) -> Option<&NodeId> {
+        let unconditional =
+            |edge: &Edge| edge_action(edge).is_none() && edge_condition(edge).is_none();
+        if !self.outgoing(node).all(unconditional) {
+            return None;
+        }
+        self.place(node)?.successors.iter().find(|successor| {
+            self.place(successor).is_some_and(|place| place.predecessors.len() == 1)
+                && !self.is_controller(successor)
+        })
+    }
+
     fn find_loops(&mut self) {
         let controllers: Vec<_> = self
             .definitions()

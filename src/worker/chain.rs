@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Worker,
     core::{Next, job_for},
+    exchange::{Exchanged, Leases},
     execute::{Attempts, Executed},
     graphs::UnusableBlueprint,
     lease::{Guard, NodeLease},
     session::{Freshness, Loyalty, Session, SessionError},
 };
 use crate::{
-    cluster::{Acquired, ClusterError, Holder, Job, Key},
+    cluster::{Holder, Job},
     engine::{
         Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
         FailureKind, Graph, NodeState, RunDocument, Verdict, Work, reachable_work,
@@ -52,64 +53,32 @@ const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
 const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
 
 impl Worker {
-    /// Does one job under the lease of its node. `leased` is the lease of the node before it in the
-    /// chain, which is given back meanwhile; afterwards it is this node's, for the caller to give
-    /// back.
+    /// Does one job under the lease of its node. `leases` are those the chain has in hand: that of
+    /// the node before is given back meanwhile; afterwards they are for the caller to give back.
     pub(crate) async fn handle(
         &self,
         job: &Job,
         arrived: Arrived,
         guard: &Guard,
-        leased: &mut Option<NodeLease>,
+        leases: &mut Leases,
     ) -> Result<Handled, SessionError> {
-        let core = &self.core;
-        let session = core.session(&job.run_id);
-        let lease = NodeLease {
-            key: Key::node_lock(&job.run_id, &job.node_id),
-            holder: Holder::new(&core.name, core.patience().nonce()),
-            run: job.run_id.clone(),
-        };
-        if let Acquired::HeldBy(other) = self.exchange(leased.take(), &lease).await? {
-            tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
-            let pause = LEASED_PAUSE.saturating_mul(1 << job.holds.unwrap_or(0).min(10));
-            let pause = pause.min(self.config.lease / 4);
-            return Ok(Handled::Hold(pause, "the node is leased by another worker"));
-        }
-        let held = guard.hold(lease.clone());
-        let handled = self.gate(job, arrived, &session, &lease.holder, held.lost()).await;
-        drop(held);
-        *leased = Some(lease);
-        handled
-    }
-
-    /// Takes a node's lease and gives back the one of the node before it, at the same time unless
-    /// both are of the same node.
-    async fn exchange(
-        &self,
-        before: Option<NodeLease>,
-        lease: &NodeLease,
-    ) -> Result<Acquired, ClusterError> {
-        let store = &self.core.cluster().coordination;
-        let duration = self.config.lease;
-        let acquire =
-            self.core.patience().call(|| store.acquire(&lease.key, &lease.holder, duration));
-        match before {
-            Some(before) if before.key == lease.key => {
-                self.give_back(Some(before)).await;
-                acquire.await
+        let session = self.core.session(&job.run_id);
+        let before = match self.exchange(leases, &job.run_id, &job.node_id).await? {
+            Exchanged::Ours(before) => before,
+            Exchanged::HeldBy(other) => {
+                tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
+                let pause = LEASED_PAUSE.saturating_mul(1 << job.holds.unwrap_or(0).min(10));
+                let pause = pause.min(self.config.lease / 4);
+                return Ok(Handled::Hold(pause, "the node is leased by another worker"));
             }
-            before => tokio::join!(acquire, self.give_back(before)).0,
-        }
-    }
-
-    /// Gives back a node's lease, if there is one.
-    pub(crate) async fn give_back(&self, lease: Option<NodeLease>) {
-        let Some(NodeLease { key, holder, .. }) = lease else { return };
-        let store = &self.core.cluster().coordination;
-        if let Err(error) = self.core.patience().call(|| store.release(&key, &holder)).await {
-            // It ends by itself.
-            tracing::debug!(%error, "could not release a lease");
-        }
+        };
+        let Leases { node: Some(lease), ahead } = leases else {
+            return Ok(Handled::Hold(self.config.lease / 4, "the node is not leased"));
+        };
+        let held = guard.hold(lease.clone());
+        let gate = self.gate(job, arrived, &session, (&lease.holder, ahead), held.lost());
+        let (handled, ()) = tokio::join!(gate, self.give_back(before));
+        handled
     }
 
     /// Decides by the run's document what the job comes to, and does it.
@@ -118,7 +87,7 @@ impl Worker {
         job: &Job,
         arrived: Arrived,
         session: &Arc<Session>,
-        holder: &Holder,
+        (holder, ahead): (&Holder, &mut Option<NodeLease>),
         lost: &CancellationToken,
     ) -> Result<Handled, SessionError> {
         let core = &self.core;
@@ -169,7 +138,7 @@ impl Worker {
                 if let Some(due) = entry.due_at.filter(|due| *due > now) {
                     return Ok(Handled::Hold(now.until(due), "the node is not due yet"));
                 }
-                self.run_node(job, work, &entry, &graph, session, holder, lost).await
+                self.run_node(job, work, &entry, &graph, session, (holder, ahead), lost).await
             }
             NodeState::Awaiting if this_turn || redrives => {
                 self.attend(work, &entry, &document, &graph, session).await
@@ -239,7 +208,7 @@ impl Worker {
         entry: &Entry,
         graph: &Graph,
         session: &Arc<Session>,
-        holder: &Holder,
+        (holder, ahead): (&Holder, &mut Option<NodeLease>),
         lost: &CancellationToken,
     ) -> Result<Handled, SessionError> {
         let record = ExecutionRecord {
@@ -279,8 +248,15 @@ impl Worker {
         if lost.is_cancelled() {
             return Ok(Handled::Abandoned("its lease was lost"));
         }
-        let (settled, next) =
-            self.core.happen(session, event, self.continuation(), Loyalty::Blueprint).await?;
+        let continues = self.continuation();
+        let following = match (&event, continues) {
+            (Event::Completed { work, .. }, Continuation::Inline) => graph.likely_next(&work.node),
+            _ => None,
+        };
+        let happens = self.core.happen(session, event, continues, Loyalty::Blueprint);
+        let (happened, taken) = tokio::join!(happens, self.take_ahead(&job.run_id, following));
+        *ahead = taken;
+        let (settled, next) = happened?;
         match settled.verdict {
             Verdict::Applied(_) => {
                 self.count_done();

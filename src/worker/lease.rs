@@ -22,6 +22,15 @@ pub(crate) struct NodeLease {
     pub(crate) key: Key,
     pub(crate) holder: Holder,
     pub(crate) run: RunId,
+    /// When it was taken ahead of its node's turn, if it is known to have been.
+    pub(crate) taken_at: Option<Timestamp>,
+}
+
+impl NodeLease {
+    /// Whether it is held, and far enough from its end to begin with the node.
+    pub(crate) fn is_fresh(&self, now: Timestamp, lease: Duration) -> bool {
+        self.taken_at.is_some_and(|taken_at| now.since(taken_at) < lease / 3)
+    }
 }
 
 /// Keeps a message hidden and a node's lease alive for as long as it exists.
@@ -69,7 +78,7 @@ impl Guard {
     /// Keeps a node's lease from now on, in place of the one before.
     pub(crate) fn hold(&self, lease: NodeLease) -> Holding {
         let lost = CancellationToken::new();
-        let renewed_at = self.kept.core.now();
+        let renewed_at = lease.taken_at.unwrap_or_else(|| self.kept.core.now());
         *lock(&self.kept.node) = Some(Held { lease, lost: lost.clone(), renewed_at });
         Holding { kept: self.kept.clone(), lost }
     }

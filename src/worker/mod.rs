@@ -5,6 +5,7 @@ mod chain;
 mod children;
 mod config;
 pub(crate) mod core;
+mod exchange;
 mod execute;
 mod graphs;
 mod heartbeat;

@@ -9,7 +9,8 @@ use super::{
     Worker,
     chain::{Arrived, Handled},
     core::Next,
-    lease::{Guard, NodeLease},
+    exchange::Leases,
+    lease::Guard,
     session::SessionError,
 };
 use crate::cluster::{Delivery, Fault, Job, Lane, MAX_RECEIVE, Receipt, WorkerMode};
@@ -153,12 +154,12 @@ impl Worker {
         }
         let guard = Guard::new(self.core.clone(), self.config.lease, delivery.receipt.clone());
         let age = self.core.now().since(delivery.inserted_at);
-        let mut leased = None;
+        let mut leases = Leases::default();
         let arrived = Arrived { tries, age };
-        let outcome = self.follow_chain(&job, arrived, &guard, &mut leased).await;
+        let outcome = self.follow_chain(&job, arrived, &guard, &mut leases).await;
         let receipt = guard.release();
         let settle = self.settle(outcome, delivery, receipt, job);
-        tokio::join!(settle, self.give_back(leased));
+        tokio::join!(settle, self.give_back(leases.node), self.give_back(leases.ahead));
     }
 
     /// Does with a message what became of its job.
@@ -199,10 +200,10 @@ impl Worker {
         first: &Job,
         arrived: Arrived,
         guard: &Guard,
-        leased: &mut Option<NodeLease>,
+        leases: &mut Leases,
     ) -> Result<Handled, SessionError> {
         let mut touched = HashSet::from([first.run_id.clone()]);
-        let mut next = match self.handle(first, arrived, guard, leased).await? {
+        let mut next = match self.handle(first, arrived, guard, leases).await? {
             Handled::Done(Some(next)) => next,
             handled => {
                 self.core.leave(&first.run_id);
@@ -213,7 +214,7 @@ impl Worker {
         loop {
             let Next { job, closes } = next;
             touched.insert(job.run_id.clone());
-            let handled = self.handle(&job, inline, guard, leased).await?;
+            let handled = self.handle(&job, inline, guard, leases).await?;
             let following = match handled {
                 Handled::Done(following) => following,
                 Handled::Hold(delay, _) => {

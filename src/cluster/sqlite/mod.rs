@@ -2,9 +2,9 @@
 //!
 //! One thread of each process writes, and carries out whatever waits in one transaction, so that
 //! many writes share one wait for the disk ([`writer`]); others read ([`reader`]). Writes that a
-//! power cut must not undo wait for the disk; leases, heartbeats, the visibility of messages and
-//! the touch of an unfinished run's status item do not: after a power cut (not a crash) they may be
-//! as they were a moment before, which is no different from a worker that died then.
+//! power cut must not undo wait for the disk; leases, heartbeats, the visibility and the end of job
+//! messages and the touch of an unfinished run's status item do not: after a power cut (not a crash)
+//! they may be as they were a moment before, which is no different from a worker that died then.
 
 mod coordination;
 mod documents;
