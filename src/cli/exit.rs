@@ -168,9 +168,9 @@ impl From<OperationError> for CliError {
             OperationError::UnknownBlueprint { near: None, .. } => {
                 Self::usage(message).hint("`flowcraft-tui blueprints` lists what is loaded")
             }
-            OperationError::Lint { id, .. } => {
-                Self::failed(message).hint(format!("see `flowcraft-tui blueprints lint {id}`"))
-            }
+            OperationError::Lint { id, .. } => Self::failed(message).hint(format!(
+                "see `flowcraft-tui blueprints lint {id}`; `--force` starts it all the same"
+            )),
             OperationError::Refused { refusal, .. } => match refusal {
                 Refusal::SeveralWait(_)
                 | Refusal::DoesNotWait { .. }

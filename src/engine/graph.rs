@@ -28,6 +28,8 @@ pub struct Graph {
 pub(crate) struct Place {
     /// Position of its definition in the blueprint.
     definition: usize,
+    /// Whether any edge leaves it, be it to a node that does not exist.
+    has_outgoing: bool,
     /// Its own outgoing edges, as positions in the blueprint.
     outgoing: Vec<usize>,
     /// Distinct sources of edges into it, in order. Unknown sources are there too.
@@ -57,12 +59,13 @@ impl Graph {
         for (position, edge) in blueprint.edges.iter().enumerate() {
             let exists = nodes.contains_key(&edge.target);
             let new = seen.insert((&edge.source, &edge.target));
-            if let Some(source) = nodes.get_mut(&edge.source)
-                && exists
-            {
-                source.outgoing.push(position);
-                if new {
-                    source.successors.push(edge.target.clone());
+            if let Some(source) = nodes.get_mut(&edge.source) {
+                source.has_outgoing = true;
+                if exists {
+                    source.outgoing.push(position);
+                    if new {
+                        source.successors.push(edge.target.clone());
+                    }
                 }
             }
             if let Some(target) = nodes.get_mut(&edge.target) {
@@ -113,7 +116,7 @@ impl Graph {
     /// The nodes without outgoing edges, in blueprint order.
     pub fn terminals(&self) -> impl Iterator<Item = &NodeId> {
         self.definitions()
-            .filter(|node| self.place(&node.id).is_some_and(|place| place.successors.is_empty()))
+            .filter(|node| self.place(&node.id).is_some_and(|place| !place.has_outgoing))
             .map(|node| &node.id)
     }
 

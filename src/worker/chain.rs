@@ -44,6 +44,9 @@ pub(crate) enum Handled {
     Abandoned(&'static str),
 }
 
+/// How long a message waits at first for a node's lease, doubled each further time: the next attempt
+/// of a node may be sent a moment before the lease of the one before is given back.
+const LEASED_PAUSE: Duration = Duration::from_millis(20);
 /// How long a message waits for another worker that knows its blueprint.
 const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
 /// How old a neighbour's message must be before what the document says counts against it.
@@ -60,19 +63,18 @@ impl Worker {
         leases: &mut Leases,
     ) -> Result<Handled, SessionError> {
         let session = self.core.session(&job.run_id);
-        let before = match self.exchange(leases, &job.run_id, &job.node_id).await? {
-            Exchanged::Ours(before) => before,
+        let (lease, before) = match self.exchange(leases, &job.run_id, &job.node_id).await? {
+            Exchanged::Ours { lease, before } => (lease, before),
             Exchanged::HeldBy(other) => {
                 tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
-                let pause = self.config.lease / 4;
+                let pause = LEASED_PAUSE.saturating_mul(1 << job.holds.unwrap_or(0).min(10));
+                let pause = pause.min(self.config.lease / 4);
                 return Ok(Handled::Hold(pause, "the node is leased by another worker"));
             }
         };
-        let Leases { node: Some(lease), ahead } = leases else {
-            return Ok(Handled::Hold(self.config.lease / 4, "the node is not leased"));
-        };
         let held = guard.hold(lease.clone());
-        let gate = self.gate(job, arrived, &session, (&lease.holder, ahead), held.lost());
+        let within = (&lease.holder, &mut leases.ahead);
+        let gate = self.gate(job, arrived, &session, within, held.lost());
         let (handled, ()) = tokio::join!(gate, self.give_back(before));
         handled
     }

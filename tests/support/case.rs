@@ -234,7 +234,7 @@ pub(crate) fn differences(case: &Case, view: &RunView, expected: &Value) -> Vec<
 }
 
 /// A node's id with `<uuid>` for the random part that a batch worker's has.
-fn without_uuid(node: &str) -> String {
+pub(crate) fn without_uuid(node: &str) -> String {
     let part = |part| if uuid::Uuid::parse_str(part).is_ok() { "<uuid>" } else { part };
     node.split('_').map(part).collect::<Vec<_>>().join("_")
 }
