@@ -50,7 +50,7 @@ fn start(folder: &Path) -> (Duration, Duration) {
     let mut child = terminal.slave.spawn_command(command).unwrap();
     drop(terminal.slave);
     let mut screen = vt100::Parser::new(SIZE.rows, SIZE.cols, 0);
-    let mut bytes = [0; 65536];
+    let mut bytes = [0; 8192];
     let mut first = None;
     let with_content = loop {
         let count = reader.read(&mut bytes).unwrap();

@@ -63,8 +63,8 @@ impl Worker {
         leases: &mut Leases,
     ) -> Result<Handled, SessionError> {
         let session = self.core.session(&job.run_id);
-        let before = match self.exchange(leases, &job.run_id, &job.node_id).await? {
-            Exchanged::Ours(before) => before,
+        let (lease, before) = match self.exchange(leases, &job.run_id, &job.node_id).await? {
+            Exchanged::Ours { lease, before } => (lease, before),
             Exchanged::HeldBy(other) => {
                 tracing::debug!(run = %job.run_id, node = %job.node_id, holder = %other, "leased by another");
                 let pause = LEASED_PAUSE.saturating_mul(1 << job.holds.unwrap_or(0).min(10));
@@ -72,11 +72,9 @@ impl Worker {
                 return Ok(Handled::Hold(pause, "the node is leased by another worker"));
             }
         };
-        let Leases { node: Some(lease), ahead } = leases else {
-            return Ok(Handled::Hold(self.config.lease / 4, "the node is not leased"));
-        };
         let held = guard.hold(lease.clone());
-        let gate = self.gate(job, arrived, &session, (&lease.holder, ahead), held.lost());
+        let within = (&lease.holder, &mut leases.ahead);
+        let gate = self.gate(job, arrived, &session, within, held.lost());
         let (handled, ()) = tokio::join!(gate, self.give_back(before));
         handled
     }

@@ -19,8 +19,13 @@ pub(crate) struct Leases {
 /// What became of the attempt to take a node's lease.
 #[derive(Debug)]
 pub(crate) enum Exchanged {
-    /// It is the chain's now. What is left is to be given back.
-    Ours(Option<NodeLease>),
+    /// It is the chain's now.
+    Ours {
+        /// The lease.
+        lease: NodeLease,
+        /// That of the node before, where it is still to be given back.
+        before: Option<NodeLease>,
+    },
     /// Another worker has it.
     HeldBy(String),
 }
@@ -40,8 +45,8 @@ impl Worker {
             unneeded => (self.new_lease(run, key), unneeded),
         };
         if lease.is_fresh(self.core.now(), self.config.lease) {
-            leases.node = Some(lease);
-            return Ok(Exchanged::Ours(before));
+            leases.node = Some(lease.clone());
+            return Ok(Exchanged::Ours { lease, before });
         }
         // The same node's lease can't be taken before it is given back.
         let (first, meanwhile) = match before {
@@ -56,8 +61,8 @@ impl Worker {
         );
         Ok(match acquired? {
             Acquired::Yes => {
-                leases.node = Some(lease);
-                Exchanged::Ours(None)
+                leases.node = Some(lease.clone());
+                Exchanged::Ours { lease, before: None }
             }
             Acquired::HeldBy(other) => Exchanged::HeldBy(other),
         })
