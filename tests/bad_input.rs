@@ -28,7 +28,7 @@ fn many(count: usize, uses: &str) -> Vec<Value> {
     (0..count).map(|n| json!({"id": format!("n{n}"), "uses": uses})).collect()
 }
 
-fn large(nodes: Vec<Value>, edges: Vec<Value>) -> Stage {
+fn large(nodes: &[Value], edges: &[Value]) -> Stage {
     Stage::new(vec![sanitize(json!({"id": "b", "nodes": nodes, "edges": edges})).unwrap()])
 }
 
@@ -36,8 +36,8 @@ fn large(nodes: Vec<Value>, edges: Vec<Value>) -> Stage {
 async fn a_chain_of_nine_thousand_nodes_runs_to_its_end() {
     let edges = (1..9_000)
         .map(|n| json!({"source": format!("n{}", n - 1), "target": format!("n{n}")}))
-        .collect();
-    let mut stage = large(many(9_000, "noop"), edges);
+        .collect::<Vec<_>>();
+    let mut stage = large(&many(9_000, "noop"), &edges);
     let view = stage.play(&json!({})).await;
     assert_eq!(view.status, RunStatus::Completed);
     assert_eq!(stage.starts.lock().unwrap().len(), 9_000);
@@ -51,7 +51,7 @@ async fn a_fan_out_of_two_thousand_nodes_runs_to_its_end() {
         edges.push(json!({"source": "n0", "target": format!("n{n}")}));
         edges.push(json!({"source": format!("n{n}"), "target": "n1999"}));
     }
-    let mut stage = large(many(2_000, "noop"), edges);
+    let mut stage = large(&many(2_000, "noop"), &edges);
     stage.worker("w2");
     let view = stage.play(&json!({})).await;
     assert_eq!(view.status, RunStatus::Completed);

@@ -46,7 +46,7 @@ pub(crate) enum Handled {
 /// How long a message waits for another worker that knows its blueprint.
 const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_secs(3600);
 /// How long a message waits for its run's document to appear.
-const NO_DOCUMENT_LIMIT: Duration = Duration::from_secs(300);
+const NO_DOCUMENT_LIMIT: Duration = Duration::from_mins(5);
 /// How old a neighbour's message must be before what the document says counts against it.
 const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
 
