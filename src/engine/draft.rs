@@ -106,6 +106,22 @@ impl<'a> Draft<'a> {
         Checkpoint { document: self.document.clone(), ops: self.ops.len() }
     }
 
+    /// The first key that was set since, to a value that is nested deeper than `limit`, and how deep
+    /// that is.
+    pub(crate) fn nested_since(
+        &self,
+        checkpoint: &Checkpoint,
+        limit: usize,
+    ) -> Option<(Arc<str>, usize)> {
+        self.ops[checkpoint.ops..].iter().find_map(|op| match op {
+            Op::Set(key, value) => {
+                let depth = nesting(value);
+                (depth > limit).then(|| (key.clone(), depth))
+            }
+            _ => None,
+        })
+    }
+
     /// Forgets everything since the checkpoint.
     pub(crate) fn roll_back(&mut self, checkpoint: Checkpoint) {
         self.document = checkpoint.document;
@@ -385,4 +401,13 @@ pub(crate) fn dynamic_definition(document: &RunDocument, node: &NodeId) -> Optio
         dynamic.inputs.as_ref(),
         &dynamic.config,
     ))
+}
+
+/// How deep lists and objects are nested in a value.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(nesting).max().unwrap_or(0),
+        _ => 0,
+    }
 }

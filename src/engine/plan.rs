@@ -18,6 +18,10 @@ use crate::blueprint::{NodeId, RunId};
 /// lets the failure itself still be written down.
 pub const COMMIT_LIMIT: usize = 1_900_000;
 
+/// How deep lists and objects may be nested in a value: what every store can read back as a part of
+/// a document.
+const NESTING_LIMIT: usize = 100;
+
 /// Plans the events of one commit, one after the other.
 pub struct Planner<'a> {
     draft: Draft<'a>,
@@ -45,13 +49,31 @@ impl<'a> Planner<'a> {
         }
         let before = self.draft.checkpoint();
         let size = self.draft.document.size();
-        let mut verdict = self.draft.take_event(event, continues);
+        let verdict = self.draft.take_event(event, continues);
+        if let Some((key, depth)) = self.draft.nested_since(&before, NESTING_LIMIT) {
+            let message = format!(
+                "the value of {key} is nested {depth} levels deep, more than the {NESTING_LIMIT} that can be \
+                 stored: make it flatter, or keep it as text"
+            );
+            self.draft.roll_back(before);
+            return self.refused(event, message, continues);
+        }
         let grown = self.draft.document.size();
         if grown > COMMIT_LIMIT && grown > size {
             let message = too_large(&self.draft.document);
             self.draft.roll_back(before);
-            verdict = self.draft.refuse_large(event, message, continues);
+            return self.refused(event, message, continues);
         }
+        self.noted(verdict)
+    }
+
+    /// Plans what an event comes to whose values can't be stored.
+    fn refused(&mut self, event: &Event, message: String, continues: Continuation) -> Verdict {
+        let verdict = self.draft.refuse_large(event, message, continues);
+        self.noted(verdict)
+    }
+
+    fn noted(&mut self, verdict: Verdict) -> Verdict {
         if let Verdict::Applied(_) = verdict {
             self.changed = true;
         }

@@ -49,6 +49,8 @@ pub(crate) enum Handled {
 const LEASED_PAUSE: Duration = Duration::from_millis(20);
 /// How long a message waits for another worker that knows its blueprint.
 const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
+/// How long a message waits for its run's document to appear.
+const NO_DOCUMENT_LIMIT: Duration = Duration::from_mins(5);
 /// How old a neighbour's message must be before what the document says counts against it.
 const NEIGHBOUR_GRACE: Duration = Duration::from_secs(10);
 
@@ -95,7 +97,7 @@ impl Worker {
             _ => Freshness::Now,
         };
         let Some(mut document) = session.document(freshness).await? else {
-            return Ok(self.without_document(job, arrived));
+            return Ok(without_document(job, arrived));
         };
         let mut entry = document.entry(&job.node_id).cloned();
         let expected = entry.as_ref().is_some_and(|entry| {
@@ -151,15 +153,6 @@ impl Worker {
             }
             state => Ok(drop_or_wait(job, arrived, state.as_str())),
         }
-    }
-
-    /// The message of a run without a document.
-    fn without_document(&self, job: &Job, arrived: Arrived) -> Handled {
-        if arrived.tries >= self.config.max_dequeue_count {
-            let reason = format!("run \"{}\" has no document: start it again", job.run_id);
-            return Handled::Poison(reason);
-        }
-        Handled::Hold(NEIGHBOUR_GRACE / 2, "the run has no document yet")
     }
 
     async fn close_finished(
@@ -352,6 +345,16 @@ fn drop_or_wait(job: &Job, arrived: Arrived, why: &'static str) -> Handled {
     }
     tracing::debug!(run = %job.run_id, node = %job.node_id, why, "the message is dropped");
     Handled::Done(None)
+}
+
+/// The message of a run without a document: one that has just begun, perhaps.
+fn without_document(job: &Job, arrived: Arrived) -> Handled {
+    if arrived.age >= NO_DOCUMENT_LIMIT {
+        let reason = format!("run \"{}\" has no document: start it again", job.run_id);
+        return Handled::Poison(reason);
+    }
+    let pause = (arrived.age / 2).clamp(NEIGHBOUR_GRACE / 2, Duration::from_secs(60));
+    Handled::Hold(pause, "the run has no document yet")
 }
 
 /// A job whose blueprint another worker may know.

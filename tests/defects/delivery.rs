@@ -98,7 +98,7 @@ async fn c5_a_run_that_is_named_by_what_is_no_job_says_so() {
 #[tokio::test(start_paused = true)]
 async fn c6_while_a_service_is_away_nothing_is_received_and_nothing_counts_as_a_try() {
     let mut stage = ab(None);
-    let back = Instant::now() + Duration::from_secs(1800);
+    let back = Instant::now() + Duration::from_mins(30);
     let away = Tampered::new(&stage.cluster, move |call| match call.name {
         "read_document" | "read_status" if Instant::now() < back => Fate::Fails(Fault::Unavailable),
         _ => Fate::Goes,
@@ -348,10 +348,10 @@ async fn c16_a_status_that_somebody_wrote_over_is_put_right() {
     stage.worker("w");
     let run = stage.start().await;
     pass(1).await;
-    let state = stage.cluster.state.clone();
-    let mut known = state.read_status(&run).await.unwrap().unwrap();
+    let store = stage.cluster.state.clone();
+    let mut known = store.read_status(&run).await.unwrap().unwrap();
     known.item.status = Some(RunStatus::Completed);
-    state.replace_status(&known.item, &known.version).await.unwrap();
+    store.replace_status(&known.item, &known.version).await.unwrap();
     pass(30).await;
     assert_eq!(stage.status(&run).await.status, Some(RunStatus::Running));
     stage.settled(&run).await;

@@ -87,10 +87,10 @@ async fn d5_a_failed_run_is_final() {
     let run = stage.start().await;
     assert_eq!(stage.settled(&run).await.status, RunStatus::Failed);
     // A neighbour's last touch says that it runs.
-    let state = stage.cluster.state.clone();
-    let mut known = state.read_status(&run).await.unwrap().unwrap();
+    let store = stage.cluster.state.clone();
+    let mut known = store.read_status(&run).await.unwrap().unwrap();
     known.item.status = Some(RunStatus::Running);
-    state.replace_status(&known.item, &known.version).await.unwrap();
+    store.replace_status(&known.item, &known.version).await.unwrap();
     pass(600).await;
     assert_eq!(stage.count("a"), 1);
     assert_eq!(stage.operations.view(&run).await.unwrap().status, RunStatus::Failed);
@@ -107,7 +107,7 @@ async fn d6_a_run_that_stopped_on_a_held_join_lock_goes_on() {
     let run = stage.start().await;
     dies_after(&mut stage, |after| after.state("j") == NodeState::Ready).await;
     let lock = Key::join_lock(&run, &"j".into());
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     stage.cluster.coordination.set_if_absent(&lock, "locked", hour).await.unwrap();
     pass(120).await;
     assert!(!stage.lose_messages().await.is_empty());

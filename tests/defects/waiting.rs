@@ -88,7 +88,7 @@ async fn a6_a_sleep_holds_its_successors_over_the_death_of_its_worker() {
     let view = stage.ended(&run).await;
     assert_eq!(view.status, RunStatus::Completed);
     let woke = stage.times("b")[0] - began;
-    assert!(woke >= Duration::from_secs(3600), "{woke:?}");
+    assert!(woke >= Duration::from_hours(1), "{woke:?}");
     assert!(woke < Duration::from_secs(3610), "{woke:?}");
 }
 

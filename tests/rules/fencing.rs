@@ -33,7 +33,7 @@ pub(crate) fn reconciling(name: &str) -> WorkerConfig {
     WorkerConfig {
         reconciler: Some(ReconcilerConfig {
             every: Duration::from_secs(20),
-            stalled_after: Duration::from_secs(60),
+            stalled_after: Duration::from_mins(1),
         }),
         ..alone(name)
     }
@@ -226,7 +226,7 @@ async fn rule_1_of_two_that_ran_a_node_one_counts() {
         Ok(NodeOutput::value(context.execution().idempotency_key.clone()))
     });
     let late = Tampered::new(&stage.cluster, move |call| match call.name {
-        "commit" if !hold.swap(true, Ordering::Relaxed) => Fate::Late(Duration::from_secs(300)),
+        "commit" if !hold.swap(true, Ordering::Relaxed) => Fate::Late(Duration::from_mins(5)),
         // It does not see that it has lost its lease.
         "renew_lease" | "renew_message" => Fate::Hangs,
         _ => Fate::Goes,

@@ -73,7 +73,7 @@ async fn rule_4_a_lease_that_answers_not_yours_stops_the_node() {
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_lease_that_expired_unrenewed_stops_the_node() {
     let mut stage = long();
-    let back = Instant::now() + Duration::from_secs(120);
+    let back = Instant::now() + Duration::from_mins(2);
     let deaf = Tampered::new(&stage.cluster, move |call| match call.name {
         "renew_lease" if Instant::now() < back => Fate::Fails(Fault::Unavailable),
         _ => Fate::Goes,
@@ -158,7 +158,7 @@ impl Node for Stoppable {
     async fn run(&self, context: &mut NodeContext) -> Result<NodeOutput, NodeError> {
         let mut note = NoteStop(Some(self.0.clone()));
         context.set("written", true);
-        tokio::time::sleep(Duration::from_secs(300)).await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
         note.0 = None;
         Ok(NodeOutput::value("done"))
     }

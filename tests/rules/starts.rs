@@ -215,7 +215,7 @@ async fn rule_12_a_requeue_clears_what_neighbours_marked() {
     ];
     let store = stage.cluster.coordination.clone();
     for key in &keys {
-        store.set_if_absent(key, "1", Duration::from_secs(3600)).await.unwrap();
+        store.set_if_absent(key, "1", Duration::from_hours(1)).await.unwrap();
     }
     stage.requeue(&run, &["a"]).await;
     for key in &keys {

@@ -138,7 +138,7 @@ async fn rule_9_reconciling_does_not_flood_the_queue() {
     // Nobody works. Every message is still there.
     for _ in 0..10 {
         pass(600).await;
-        stage.operations.reconcile_stalled(Duration::from_secs(300)).await.unwrap();
+        stage.operations.reconcile_stalled(Duration::from_mins(5)).await.unwrap();
     }
     // Of the oldest message alone one can't say whether it is its run's own.
     let depth = stage.depth(Lane::Jobs).await;
@@ -155,7 +155,7 @@ async fn rule_9_what_was_lost_is_enqueued_once() {
     assert_eq!(stage.lose_messages().await.len(), 20);
     for _ in 0..5 {
         pass(600).await;
-        stage.operations.reconcile_stalled(Duration::from_secs(300)).await.unwrap();
+        stage.operations.reconcile_stalled(Duration::from_mins(5)).await.unwrap();
     }
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     for job in stage.lose_messages().await {

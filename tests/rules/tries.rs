@@ -34,7 +34,7 @@ async fn rule_5_waiting_for_a_lease_is_no_try() {
     let run = stage.start().await;
     let key = Key::node_lock(&run, &"a".into());
     let other = Holder::new(&"other".into(), 1);
-    let half_an_hour = Duration::from_secs(1800);
+    let half_an_hour = Duration::from_mins(30);
     stage.cluster.coordination.acquire(&key, &other, half_an_hour).await.unwrap();
     stage.worker("w");
     pass(1700).await;
@@ -129,7 +129,7 @@ async fn rule_6_poisoning_a_finished_nodes_message_fails_nothing() {
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_letter_that_could_not_be_kept_leaves_its_message() {
     let mut stage = ab();
-    let back = tokio::time::Instant::now() + Duration::from_secs(600);
+    let back = tokio::time::Instant::now() + Duration::from_mins(10);
     let full = Tampered::new(&stage.cluster, move |call| match call.name {
         "send_poison" if tokio::time::Instant::now() < back => Fate::Fails(Fault::Refused),
         _ => Fate::Goes,

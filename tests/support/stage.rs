@@ -359,7 +359,7 @@ impl Stage {
 
     /// Takes up to 32 visible messages out of the queue for a minute.
     pub(crate) async fn receive(&self) -> Vec<Delivery> {
-        self.cluster.queue.receive(Lane::Jobs, 32, Duration::from_secs(60)).await.unwrap()
+        self.cluster.queue.receive(Lane::Jobs, 32, Duration::from_mins(1)).await.unwrap()
     }
 
     /// Removes every message that can be received now, and returns them: they are lost.
