@@ -30,7 +30,7 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn a_chain_that_an_outage_interrupts_is_taken_up_when_the_service_is_back() {
-    for away in ["send_all", "acquire"] {
+    for away in ["send", "acquire"] {
         let nodes = json!([["a", "const", {"value": 1}], ["b", "add"], ["c", "add"]]);
         let mut stage = Stage::of(&nodes, &json!([["a", "b"], ["a", "c"]]));
         let run = stage.start().await;
