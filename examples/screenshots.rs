@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut output = terminal.master.try_clone_reader()?;
     let screen = parser.clone();
     thread::spawn(move || {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         while let Ok(read) = output.read(&mut buffer) {
             if read == 0 {
                 break;

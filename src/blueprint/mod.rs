@@ -25,6 +25,5 @@ pub use load::{LoadError, LoadedFile, load, load_file};
 pub use mermaid::{Mark, Progress, mermaid, mermaid_with};
 pub use model::{Blueprint, Edge, Inputs, JoinStrategy, Node, NodeConfig, Treatment, WrongType};
 // For nodes that are created while a run is under way, which is the engine's business.
-#[allow(unused_imports)]
 pub(crate) use sanitize::node_from_parts;
 pub use sanitize::{List, Place, SanitizeError, sanitize};

@@ -3,10 +3,12 @@
 //! A [`Planner`] takes a run's [`RunDocument`], the [`Graph`] of its blueprint and [`Event`]s, and
 //! gives the operations that change the document and the [`Effects`] that must follow.
 
+mod answer;
 mod builtin;
 mod diagram;
 mod document;
 mod draft;
+mod event;
 mod expression;
 mod flow;
 mod graph;
@@ -17,6 +19,7 @@ mod plan;
 mod redrive;
 mod requeue;
 mod routing;
+mod start;
 #[cfg(test)]
 pub(crate) mod testing;
 mod time;
@@ -26,6 +29,7 @@ pub use diagram::run_diagram;
 pub use document::{Op, RunDocument, input_key, output_key};
 pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
+pub use event::{Answer, ChildNews, Event, Refusal, Verdict};
 pub use expression::is_expression;
 pub use graph::Graph;
 pub use ledger::{
@@ -35,9 +39,8 @@ pub use ledger::{
 pub use outcome::{
     Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind, NewNode,
 };
-pub use plan::{
-    Answer, COMMIT_LIMIT, ChildNews, Event, Planner, Refusal, Verdict, lost_outputs, start,
-};
+pub use plan::{COMMIT_LIMIT, Planner, lost_outputs};
 pub use redrive::reachable_work;
 pub(crate) use routing::resolve_input;
+pub use start::start;
 pub use time::Timestamp;

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::{
     builtin::{Builtin, waits_for},
     document::{Op, RunDocument},
     draft::{Draft, Effects, Work},
-    graph::{Graph, edge_action},
-    ledger::{Awaits, Closing, Entry, Head, NodeState, Parent, RunStatus},
-    outcome::{Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind},
+    event::{ChildNews, Event, Refusal, Verdict},
+    graph::Graph,
+    ledger::{Awaits, Closing, Entry, NodeState, RunStatus},
+    outcome::{Continuation, ExecutionRecord, Failure, FailureKind},
     time::Timestamp,
 };
 use crate::blueprint::{NodeId, RunId};
@@ -18,193 +17,6 @@ use crate::blueprint::{NodeId, RunId};
 /// The largest document, in bytes, that a commit may make: what is left below the service's 2 MB
 /// lets the failure itself still be written down.
 pub const COMMIT_LIMIT: usize = 1_900_000;
-
-/// Something that happened to a run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A node was executed and succeeded.
-    Completed {
-        /// Which.
-        work: Work,
-        /// By whom.
-        record: ExecutionRecord,
-        /// With what.
-        completion: Completion,
-    },
-    /// A node was executed and failed.
-    Failed {
-        /// Which.
-        work: Work,
-        /// By whom.
-        record: ExecutionRecord,
-        /// Why.
-        failure: Failure,
-    },
-    /// A built-in node is ready and leased.
-    Builtin {
-        /// Which.
-        work: Work,
-        /// By whom.
-        record: ExecutionRecord,
-    },
-    /// A node's timer is due, or was: the ledger is compared with the clock.
-    TimerDue {
-        /// Which.
-        work: Work,
-    },
-    /// The child run of a subflow node has something to tell.
-    Child {
-        /// The waiting node.
-        node: NodeId,
-        /// The child.
-        run: RunId,
-        /// What it tells.
-        news: ChildNews,
-    },
-    /// The failed child run of a failed subflow node has been requeued.
-    ChildReopened {
-        /// The node.
-        node: NodeId,
-        /// The child.
-        run: RunId,
-    },
-    /// Somebody answers a waiting node.
-    Answered(Answer),
-    /// The message of a node went to the poison queue.
-    Poisoned {
-        /// Which.
-        work: Work,
-        /// Why.
-        reason: String,
-    },
-    /// An operator stops the run.
-    Cancel,
-    /// An operator has nodes run again: the named ones, or those that failed, or those that are
-    /// ready and nobody holds.
-    Requeue {
-        /// The named ones.
-        nodes: Vec<NodeId>,
-        /// The ready ones nobody holds.
-        idle: Vec<NodeId>,
-    },
-    /// Messages are about to be sent for ready nodes, or for timers that are overdue.
-    Enqueue {
-        /// For these.
-        nodes: Vec<NodeId>,
-    },
-    /// Completed nodes whose recorded output is gone are to run again.
-    RecoverOutputs,
-    /// Something that is meant only for the document as somebody saw it.
-    IfUnmoved {
-        /// The revision they saw.
-        rev: u64,
-        /// What is meant.
-        event: Box<Event>,
-    },
-    /// The run's closing work is done.
-    Close,
-    /// Something an operator should know.
-    Warn(String),
-}
-
-/// What a child run tells its parent.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ChildNews {
-    /// It moves, or waits.
-    Moved(RunStatus),
-    /// It completed with this.
-    Completed(Completion),
-    /// It failed, or could not be started.
-    Failed(String),
-    /// It can't be started at all: neither retries nor a fallback help.
-    Impossible(String),
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// An answer to a waiting node.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// Which node; may be left out where only one waits.
-    pub node: Option<NodeId>,
-    /// Which of its edges is meant.
-    pub action: Option<String>,
-    /// The node's output; without it the node completes without one (a sleep: with its input).
-    pub output: Option<Value>,
-    /// Tells this answer from any other.
-    pub token: String,
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// It counts: this must happen beside the document.
-    Applied(Box<Effects>),
-    /// It had been taken into account before (the commit's answer was lost): its node's routes are
-    /// to be followed again.
-    AlreadyApplied,
-    /// It comes too late, or means an earlier iteration: nothing follows.
-    Stale,
-    /// It can't be done.
-    Refused(Refusal),
-}
-
-/// Why an operator's wish can't be fulfilled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The run has ended.
-    #[error("the run is {0}: nothing of it can be answered or cancelled any more")]
-    Ended(RunStatus),
-    /// Nothing waits.
-    #[error("no node of the run waits for an answer")]
-    NothingWaits,
-    /// Several wait.
-    #[error("several nodes wait: name one of {}", list(.0))]
-    SeveralWait(Vec<NodeId>),
-    /// The named node does not wait.
-    #[error("node \"{node}\" does not wait for an answer: it is {state}")]
-    DoesNotWait {
-        /// The node.
-        node: NodeId,
-        /// What it is.
-        state: &'static str,
-    },
-    /// No edge has that action.
-    #[error("node \"{node}\" has no edge for the action \"{action}\": its actions are {}", list(.actions))]
-    NoSuchAction {
-        /// The node.
-        node: NodeId,
-        /// The action.
-        action: String,
-        /// Those there are.
-        actions: Vec<String>,
-    },
-    /// The node waits for a child run: that one is to be answered.
-    #[error("node \"{node}\" waits for the run \"{run}\"")]
-    AskChild {
-        /// The node.
-        node: NodeId,
-        /// The child run.
-        run: RunId,
-    },
-    /// There is no such node.
-    #[error("the run has no node \"{0}\"")]
-    NoSuchNode(NodeId),
-    /// Nothing failed and nothing is idle.
-    #[error("nothing to requeue: no node failed, and none is ready without a worker")]
-    NothingToRequeue,
-    /// The document is not the one that the plan was made from.
-    #[error("the run has moved since the plan was made")]
-    Moved,
-    /// The document would become too large.
-    #[error("{0}")]
-    TooLarge(String),
-}
-
-fn list<T: std::fmt::Display>(items: &[T]) -> String {
-    let items: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
-    items.join(", ")
-}
 
 /// Plans the events of one commit, one after the other.
 pub struct Planner<'a> {
@@ -406,70 +218,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn answered(&mut self, answer: &Answer) -> Result<(), Verdict> {
-        let refuse = |refusal| Err(Verdict::Refused(refusal));
-        if let Some(node) = &answer.node
-            && self.entry(node).by.as_deref() == Some(&answer.token)
-        {
-            return Err(Verdict::AlreadyApplied);
-        }
-        let status = self.document.status();
-        if status.is_final() {
-            return refuse(Refusal::Ended(status));
-        }
-        let waiting: Vec<NodeId> = self.document.awaiting().cloned().collect();
-        let node = match (&answer.node, waiting.as_slice()) {
-            (Some(node), _) => node.clone(),
-            (None, []) => return refuse(Refusal::NothingWaits),
-            (None, [only]) => only.clone(),
-            (None, several) => return refuse(Refusal::SeveralWait(several.to_vec())),
-        };
-        let Some(definition) = self.definition(&node) else {
-            return refuse(Refusal::NoSuchNode(node));
-        };
-        let entry = self.entry(&node);
-        if entry.state != NodeState::Awaiting {
-            return refuse(Refusal::DoesNotWait { node, state: entry.state.as_str() });
-        }
-        if let Some(Awaits::Child { run, .. }) = &entry.awaits {
-            return refuse(Refusal::AskChild { node, run: run.clone() });
-        }
-        if let Some(action) = answer.action.as_deref().filter(|action| !action.is_empty()) {
-            let mut actions: Vec<String> = Vec::new();
-            let mut usable = false;
-            let mut edges = 0;
-            for edge in self.graph.outgoing(&definition.id) {
-                edges += 1;
-                let named = edge_action(edge);
-                usable |= named.is_none_or(|named| named == action);
-                actions.extend(named.map(str::to_owned));
-            }
-            if edges > 0 && !usable {
-                actions.dedup();
-                let action = action.to_owned();
-                return refuse(Refusal::NoSuchAction { node, action, actions });
-            }
-        }
-        match &answer.action {
-            Some(action) => self.set("_resume.action", Value::from(action.as_str())),
-            None => self.remove("_resume.action"),
-        }
-        match &answer.output {
-            Some(output) => self.set("_resume.output", output.clone()),
-            None => self.remove("_resume.output"),
-        }
-        let token = answer.token.clone();
-        self.update(&node, |entry| entry.by = Some(token));
-        let mut output = answer.output.clone().map(Arc::new);
-        if output.is_none() && entry.awaits == Some(Awaits::Timer) {
-            output = self.resolve_input(&node).unwrap_or_default();
-        }
-        let completion =
-            Completion { output, action: answer.action.clone(), ..Completion::default() };
-        self.complete(&node, completion);
-        Ok(())
-    }
-
     fn poisoned(&mut self, work: &Work, reason: &str) -> Result<(), Verdict> {
         let entry = self.current(work).ok_or(Verdict::Stale)?;
         if entry.state != NodeState::Ready || self.document.status().is_final() {
@@ -532,6 +280,8 @@ impl Draft<'_> {
             return Err(Verdict::Stale);
         }
         for node in &lost {
+            // Those that it took to make the lost output don't count against it.
+            self.update(node, |entry| entry.attempts = 0);
             self.make_ready(node);
         }
         Ok(())
@@ -566,51 +316,4 @@ pub fn lost_outputs(document: &RunDocument) -> impl Iterator<Item = &NodeId> {
                 && document.output(node).is_none()
         })
         .map(|(node, _)| node)
-}
-
-/// The document that a run begins with, and what must be enqueued.
-pub fn start(
-    graph: &Graph,
-    run: &RunId,
-    input: Map<String, Value>,
-    parent: Option<Parent>,
-    now: Timestamp,
-) -> (RunDocument, Effects) {
-    let blueprint = graph.blueprint();
-    let head = Head {
-        blueprint_id: blueprint.id.clone(),
-        blueprint_version: blueprint.version().map(str::to_owned),
-        blueprint_hash: graph.fingerprint().to_owned(),
-        rev: 1,
-        status: RunStatus::Running,
-        closed: Closing::Open,
-        parent,
-        started_at: now,
-        finished_at: None,
-        awaited: 0,
-        past_failures: Vec::new(),
-        warnings: Vec::new(),
-        commit: String::new(),
-    };
-    let mut draft = Draft::new(graph, run, RunDocument::new(head), now);
-    draft.write_context(
-        input.into_iter().map(|(key, value)| ContextWrite::Set(key, value)).collect(),
-    );
-    // An output that the input brings along does not make its node completed. A generation of its
-    // own tells it from one that a JavaScript worker stored.
-    let brought: Vec<NodeId> = graph
-        .definitions()
-        .filter(|node| draft.document.output(&node.id).is_some())
-        .map(|node| node.id.clone())
-        .collect();
-    for node in &brought {
-        draft.update(node, |entry| entry.generation = 1);
-    }
-    for node in graph.starts() {
-        draft.make_ready(node);
-    }
-    draft.settle_status();
-    draft.enqueue_ready(Continuation::Enqueue);
-    let effects = std::mem::take(&mut draft.effects);
-    (draft.into_parts().0, effects)
 }

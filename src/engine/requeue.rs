@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     draft::Draft,
+    event::{Refusal, Verdict},
     ledger::{Arrival, Awaits, Closing, Entry, NodeState, RunStatus, StandInOutcome},
-    plan::{Refusal, Verdict},
 };
 use crate::blueprint::{NodeId, RunId};
 

@@ -74,10 +74,8 @@ impl Operations {
         self.core.begin(&run, &document, &graph).await?;
         let session = self.core.session(&run);
         let stored = session.existing(Freshness::AtLeast(0)).await?;
+        check_same(&run, &stored, &document, &graph)?;
         let again = !same_start(&stored, &document);
-        if again {
-            check_same(&run, &stored, &document, &graph)?;
-        }
         if stored.status().is_final() {
             self.core.close(&session, &stored, &graph).await?;
         } else {

@@ -6,15 +6,15 @@ use super::{
     Worker,
     core::{Core, Next, job_for},
     session::{Freshness, Loyalty, Session, SessionError},
-    status,
+    status::{self, Urgency},
 };
 use crate::{
     blueprint::{Node, NodeId, RunId},
     cluster::{Fault, Job},
     engine::{
-        Awaits, ChildNews, Completion, Continuation, Effects, Event, Graph, NodeState, Parent,
-        RunDocument, RunStatus, child_blueprint, child_context, child_result, dynamic_definition,
-        reachable_work, start,
+        Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, NodeState,
+        Parent, RunDocument, RunStatus, child_blueprint, child_context, child_result,
+        dynamic_definition, reachable_work, start,
     },
 };
 
@@ -33,12 +33,17 @@ impl Worker {
         let definition =
             graph.definition(node).cloned().or_else(|| dynamic_definition(document, node));
         let Some(definition) = definition.as_ref() else { return Ok(None) };
+        let mut unclosed = None;
         let news = match core.fresh(child).await? {
             None => match self.start_child(definition, child, document, session).await? {
                 Ok(next) => return Ok(next),
                 Err(impossible) => ChildNews::Impossible(impossible),
             },
-            Some(state) if state.status().is_final() => core.child_news(definition, child, &state),
+            Some(state) if state.status().is_final() => {
+                let news = core.child_news(definition, child, &state);
+                unclosed = (state.head().closed == Closing::Open).then_some(state);
+                news
+            }
             Some(state) => {
                 let known = document.entry(node).and_then(|entry| entry.awaits.clone());
                 let moved = Awaits::Child { run: child.clone(), status: state.status() };
@@ -51,6 +56,15 @@ impl Worker {
         let event = Event::Child { node: node.clone(), run: child.clone(), news };
         let (_, next) =
             core.happen(session, event, self.continuation(), Loyalty::Blueprint).await?;
+        if let Some(state) = unclosed {
+            // Whoever ended it may have died before its status was written.
+            let graph = core
+                .graphs()
+                .of_run(state.head())
+                .unwrap_or_else(|_| super::graphs::Graphs::stand_in(state.head()));
+            core.touch(&core.session(child), &state, &graph, Urgency::WhenDue).await?;
+            core.closed(child).await;
+        }
         Ok(next)
     }
 
