@@ -275,24 +275,19 @@ impl<'a> Draft<'a> {
         {
             let failure =
                 PastFailure { node: node.clone(), iteration: old.iteration, error: error.clone() };
-            self.update_head(|head| head.past_failures.push(failure));
+            // One for each node is enough: a loop may go round with it ten thousand times.
+            if self.document.head().past_failures.iter().all(|past| past.node != *node) {
+                self.update_head(|head| head.past_failures.push(failure));
+            }
         }
-        for created in &old.created {
-            self.forget_dynamic(created);
-        }
-        if let Some(Batch::Scatter { items, prefix, gather, .. }) = &old.batch {
+        self.forget_created(&old.created);
+        if let Some(Batch::Scatter { items, prefix, .. }) = &old.batch {
             for item in 0..*items {
                 self.remove(&item_key(prefix, item));
             }
             self.remove(&format!("{node}_currentIndex"));
-            let created = &old.created;
-            if self.document.entry(gather).is_some() {
-                self.update(gather, |entry| {
-                    entry.extra_predecessors.retain(|id| !created.contains(id));
-                });
-            }
         }
-        let extra = old.extra_predecessors.clone();
+        let extra = self.entry(node).extra_predecessors.clone();
         self.effects.reset.push(node.clone());
         self.change(Op::Node(
             node.clone(),
@@ -306,15 +301,27 @@ impl<'a> Draft<'a> {
         ));
     }
 
-    /// Removes a node that was created while running, with its output.
-    pub(crate) fn forget_dynamic(&mut self, node: &NodeId) {
-        if let Some(entry) = self.document.entry(node).cloned() {
-            for created in &entry.created {
-                self.forget_dynamic(created);
-            }
-            self.set_output(node, None);
-            self.remove(&input_key(node));
+    /// Removes nodes that were created while running, with their outputs and those that they
+    /// created: nobody has them as predecessors any more.
+    pub(crate) fn forget_created(&mut self, created: &[NodeId]) {
+        let mut open: Vec<NodeId> = created.to_vec();
+        let mut removed = HashSet::new();
+        let mut gathers = HashSet::new();
+        while let Some(node) = open.pop() {
+            let Some(entry) = self.document.entry(&node).cloned() else { continue };
+            open.extend(entry.created.iter().cloned());
+            gathers.extend(entry.dynamic.as_ref().and_then(|dynamic| dynamic.gather.clone()));
+            self.set_output(&node, None);
+            self.remove(&input_key(&node));
             self.change(Op::RemoveNode(node.clone()));
+            removed.insert(node);
+        }
+        for gather in gathers {
+            if self.document.entry(&gather).is_some() {
+                self.update(&gather, |entry| {
+                    entry.extra_predecessors.retain(|node| !removed.contains(node));
+                });
+            }
         }
     }
 

@@ -272,7 +272,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn enqueue(&mut self, nodes: &[NodeId]) -> Result<(), Verdict> {
+    pub(super) fn enqueue(&mut self, nodes: &[NodeId]) -> Result<(), Verdict> {
         if self.document.status().is_final() {
             return Err(Verdict::Stale);
         }

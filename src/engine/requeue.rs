@@ -11,6 +11,7 @@ use crate::blueprint::{NodeId, RunId};
 
 impl Draft<'_> {
     pub(crate) fn requeue(&mut self, named: &[NodeId], idle: &[NodeId]) -> Result<(), Verdict> {
+        let stopped = self.document.status() == RunStatus::Cancelled;
         let chosen = self.choose(named, idle).map_err(Verdict::Refused)?;
         for node in &chosen {
             self.abandon_child(node);
@@ -21,7 +22,31 @@ impl Draft<'_> {
             self.make_ready(node);
         }
         self.reopen_run(&chosen);
+        if stopped {
+            self.take_up_rest(&chosen)?;
+        }
         Ok(())
+    }
+
+    /// What else was ready or waiting when the run was cancelled goes on, too. Its messages are
+    /// gone, and the child runs it waited for were cancelled.
+    fn take_up_rest(&mut self, chosen: &[NodeId]) -> Result<(), Verdict> {
+        let chosen: HashSet<&NodeId> = chosen.iter().collect();
+        let rest: Vec<NodeId> = self
+            .document
+            .ready()
+            .chain(self.document.awaiting())
+            .filter(|node| !chosen.contains(node))
+            .cloned()
+            .collect();
+        for node in &rest {
+            if self.document.state(node) == NodeState::Awaiting && self.child_of(node).is_some() {
+                self.abandon_child(node);
+                self.open_again(node);
+                self.make_ready(node);
+            }
+        }
+        self.enqueue(&rest)
     }
 
     /// The named nodes; without any, the failed ones; without any, the idle ones.
@@ -59,7 +84,9 @@ impl Draft<'_> {
             .filter(|node| self.document.state(node) == NodeState::Ready)
             .cloned()
             .collect();
-        if idle.is_empty() { Err(Refusal::NothingToRequeue) } else { Ok(idle) }
+        let stopped = self.document.status() == RunStatus::Cancelled;
+        let waits = stopped && self.document.awaiting().next().is_some();
+        if idle.is_empty() && !waits { Err(Refusal::NothingToRequeue) } else { Ok(idle) }
     }
 
     /// Sets a node back to pending in a new generation, without its output and what it created.
@@ -82,18 +109,7 @@ impl Draft<'_> {
                 }
             });
         }
-        let removed: HashSet<NodeId> = old.created.iter().cloned().collect();
-        let mut gathers: HashSet<NodeId> = HashSet::new();
-        for created in &old.created {
-            let gather = self.entry(created).dynamic.as_ref().and_then(|node| node.gather.clone());
-            gathers.extend(gather);
-            self.forget_dynamic(created);
-        }
-        for gather in gathers {
-            self.update(&gather, |entry| {
-                entry.extra_predecessors.retain(|node| !removed.contains(node));
-            });
-        }
+        self.forget_created(&old.created);
         self.set_output(node, None);
         self.effects.reset.push(node.clone());
         let fresh = Entry {

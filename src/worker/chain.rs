@@ -49,6 +49,9 @@ pub(crate) enum Handled {
 const LEASED_PAUSE: Duration = Duration::from_millis(20);
 /// How long a message waits for another worker that knows its blueprint.
 const UNKNOWN_BLUEPRINT_LIMIT: Duration = Duration::from_hours(1);
+/// How often a message is held at least before that time counts: it may have been hidden for longer,
+/// as that of a timer is, without any worker having seen it.
+const UNKNOWN_BLUEPRINT_HOLDS: u32 = 30;
 /// How long a message waits for its run's document to appear.
 const NO_DOCUMENT_LIMIT: Duration = Duration::from_mins(5);
 /// How old a neighbour's message must be before what the document says counts against it.
@@ -117,7 +120,7 @@ impl Worker {
                 tracing::debug!(run = %job.run_id, %error, "a finished run");
                 super::graphs::Graphs::stand_in(document.head())
             }
-            Err(error) => return Ok(hold_for_others(arrived, &error)),
+            Err(error) => return Ok(hold_for_others(job, arrived, &error)),
         };
         if document.status().is_final() {
             return self.close_finished(session, &document, &graph).await;
@@ -141,12 +144,12 @@ impl Worker {
                 self.run_node(job, work, &entry, &graph, session, (holder, ahead), lost).await
             }
             NodeState::Awaiting if this_turn || redrives => {
-                self.attend(work, &entry, &document, &graph, session).await
+                self.attend(job, work, &entry, &document, &graph, session).await
             }
             NodeState::Completed | NodeState::Failed | NodeState::Pending | NodeState::Skipped
                 if redrives =>
             {
-                self.redrive(job, &document, &graph).await
+                self.redrive(job, session, &document, &graph).await
             }
             NodeState::Ready | NodeState::Awaiting => {
                 Ok(drop_or_wait(job, arrived, "the message means an earlier turn of the node"))
@@ -253,7 +256,9 @@ impl Worker {
                 self.count_done();
                 Ok(Handled::Done(next))
             }
-            Verdict::AlreadyApplied => self.redrive(job, &settled.document, &settled.graph).await,
+            Verdict::AlreadyApplied => {
+                self.redrive(job, session, &settled.document, &settled.graph).await
+            }
             Verdict::Stale | Verdict::Refused(_) => {
                 tracing::debug!(run = %job.run_id, node = %job.node_id, "a result came too late");
                 Ok(Handled::Done(None))
@@ -264,6 +269,7 @@ impl Worker {
     /// Looks after a node that waits.
     async fn attend(
         &self,
+        job: &Job,
         work: Work,
         entry: &Entry,
         document: &RunDocument,
@@ -277,11 +283,15 @@ impl Worker {
                     return Ok(Handled::Hold(now.until(due), "the timer is not due yet"));
                 }
                 let event = Event::TimerDue { work };
-                let (_, next) = self
+                let (settled, next) = self
                     .core
                     .happen(session, event, self.continuation(), Loyalty::Blueprint)
                     .await?;
-                Ok(Handled::Done(next))
+                if matches!(settled.verdict, Verdict::Applied(_)) {
+                    return Ok(Handled::Done(next));
+                }
+                // It was ended before: by a commit of ours, perhaps, of which the answer was lost.
+                self.redrive(job, session, &settled.document, &settled.graph).await
             }
             Some(Awaits::Child { run, .. }) => {
                 let next = self.attend_child(&work.node, run, document, graph, session).await?;
@@ -296,9 +306,13 @@ impl Worker {
     async fn redrive(
         &self,
         job: &Job,
+        session: &Session,
         document: &RunDocument,
         graph: &Graph,
     ) -> Result<Handled, SessionError> {
+        if document.status().is_final() {
+            return self.close_finished(session, document, graph).await;
+        }
         let core = &self.core;
         let now = core.now();
         let mut next = None;
@@ -358,8 +372,9 @@ fn without_document(job: &Job, arrived: Arrived) -> Handled {
 }
 
 /// A job whose blueprint another worker may know.
-fn hold_for_others(arrived: Arrived, error: &UnusableBlueprint) -> Handled {
-    if arrived.age >= UNKNOWN_BLUEPRINT_LIMIT {
+fn hold_for_others(job: &Job, arrived: Arrived, error: &UnusableBlueprint) -> Handled {
+    let held_often = job.holds.unwrap_or(0) >= UNKNOWN_BLUEPRINT_HOLDS;
+    if arrived.age >= UNKNOWN_BLUEPRINT_LIMIT && held_often {
         return Handled::Poison(error.to_string());
     }
     tracing::debug!(%error, "left to a worker that has it");

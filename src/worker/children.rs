@@ -14,7 +14,7 @@ use crate::{
     engine::{
         Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, NodeState,
         Parent, RunDocument, RunStatus, child_blueprint, child_context, child_result,
-        reachable_work, start,
+        dynamic_definition, reachable_work, start,
     },
 };
 
@@ -30,7 +30,9 @@ impl Worker {
         session: &Arc<Session>,
     ) -> Result<Option<Next>, SessionError> {
         let core = &self.core;
-        let Some(definition) = graph.definition(node) else { return Ok(None) };
+        let definition =
+            graph.definition(node).cloned().or_else(|| dynamic_definition(document, node));
+        let Some(definition) = definition.as_ref() else { return Ok(None) };
         let mut unclosed = None;
         let news = match core.fresh(child).await? {
             None => match self.start_child(definition, child, document, session).await? {

@@ -183,11 +183,14 @@ impl Worker {
             Ok(Handled::Poison(reason)) => self.poison(&delivery, Some(&job), reason).await,
             Ok(Handled::Abandoned(why)) => {
                 tracing::info!(run = %job.run_id, node = %job.node_id, why, "a node was stopped");
+                let job = Job { redrive: Some(true), ..job };
                 self.hold(receipt, job, Duration::from_secs(1)).await;
             }
             Err(error) => {
                 tracing::warn!(run = %job.run_id, node = %job.node_id, %error, "a job could not be done now");
                 if is_passing(&error) {
+                    // Its node may be completed by now, and what follows be left undone.
+                    let job = Job { redrive: Some(true), ..job };
                     self.hold(receipt, job, Duration::from_secs(2)).await;
                 }
             }

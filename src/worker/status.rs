@@ -73,12 +73,14 @@ pub(crate) async fn touch(
     let mut document = document.clone();
     let mut tries = 0;
     loop {
-        if touch.known.is_none() {
+        let unknown = touch.known.is_none();
+        if unknown {
             touch.known = shared.patience.call(|| state.read_status(session.run())).await?;
         }
         let stored = touch.known.as_ref().and_then(|known| known.item.status);
-        if stored.is_some_and(RunStatus::is_final) && !document.status().is_final() {
-            // The document decides, as it is now: the run may have ended since.
+        let final_before = stored.is_some_and(RunStatus::is_final) && !document.status().is_final();
+        if final_before || (unknown && stored.is_some_and(|stored| stored != document.status())) {
+            // The document decides, as it is now: somebody may have written of a later one.
             document = session.existing(Freshness::Now).await?;
         }
         let item = status_item(shared, session, worker, &document, graph, now);
