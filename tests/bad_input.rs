@@ -33,30 +33,30 @@ fn large(nodes: &[Value], edges: &[Value]) -> Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_chain_of_nine_thousand_nodes_runs_to_its_end() {
-    let edges = (1..9_000)
+async fn a_chain_of_ten_thousand_nodes_runs_to_its_end() {
+    let edges = (1..10_000)
         .map(|n| json!({"source": format!("n{}", n - 1), "target": format!("n{n}")}))
         .collect::<Vec<_>>();
-    let mut stage = large(&many(9_000, "noop"), &edges);
+    let mut stage = large(&many(10_000, "noop"), &edges);
     let view = stage.play(&json!({})).await;
     assert_eq!(view.status, RunStatus::Completed);
-    assert_eq!(stage.starts.lock().unwrap().len(), 9_000);
-    assert_eq!(state(&view, "n8999"), "completed");
+    assert_eq!(stage.starts.lock().unwrap().len(), 10_000);
+    assert_eq!(state(&view, "n9999"), "completed");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fan_out_of_two_thousand_nodes_runs_to_its_end() {
+async fn a_fan_out_of_ten_thousand_nodes_runs_to_its_end() {
     let mut edges = Vec::new();
-    for n in 1..1_999 {
+    for n in 1..9_999 {
         edges.push(json!({"source": "n0", "target": format!("n{n}")}));
-        edges.push(json!({"source": format!("n{n}"), "target": "n1999"}));
+        edges.push(json!({"source": format!("n{n}"), "target": "n9999"}));
     }
-    let mut stage = large(&many(2_000, "noop"), &edges);
+    let mut stage = large(&many(10_000, "noop"), &edges);
     stage.worker("w2");
     let view = stage.play(&json!({})).await;
     assert_eq!(view.status, RunStatus::Completed);
-    assert_eq!(stage.starts.lock().unwrap().len(), 2_000);
-    assert_eq!(stage.count("n1999"), 1);
+    assert_eq!(stage.starts.lock().unwrap().len(), 10_000);
+    assert_eq!(stage.count("n9999"), 1);
     assert_eq!(stage.depth(Lane::Jobs).await, 0);
 }
 

@@ -57,7 +57,7 @@ async fn a_message_of_a_run_that_does_not_exist_does_not_go_round_for_ever() {
     let mut stage = Stage::of(&json!([["a", "const", {"value": 1}]]), &json!([]));
     stage.send(stage.plain_job(&"nobody".into(), "a").encode()).await;
     stage.worker("w");
-    pass(300).await;
+    pass(600).await;
     assert_eq!((stage.depth(Lane::Jobs).await, stage.depth(Lane::Poison).await), (0, 1));
 }
 

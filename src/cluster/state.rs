@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Result;
 use crate::{
     blueprint::{BlueprintId, RunId, WorkerName},
-    engine::{Op, RunDocument, RunStatus, Timestamp},
+    engine::{Measure, Op, RunDocument, RunStatus, Timestamp},
 };
 
 /// Identifies one state of an item: its ETag. Only ever compared for equality.
@@ -167,4 +167,9 @@ pub trait StateStore: Send + Sync {
 
     /// How large a document may become, in bytes as JSON.
     fn document_limit(&self) -> usize;
+
+    /// What that limit is about.
+    fn measure(&self) -> Measure {
+        Measure::Item
+    }
 }

@@ -23,6 +23,16 @@ pub enum Op {
     RemoveNode(NodeId),
 }
 
+/// What a store's limit on a document's size is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Measure {
+    /// The whole document is one item: its values and its ledger count.
+    #[default]
+    Item,
+    /// Each value and each entry of the ledger is stored by itself: only the values count.
+    Values,
+}
+
 /// A run's document. Cloning is cheap (the maps share their contents), so a snapshot can be handed
 /// to a node or a plan can be tried out at no cost.
 #[derive(Debug, Clone)]
@@ -47,7 +57,10 @@ struct Index {
     failed: OrdSet<NodeId>,
     completed: usize,
     dynamic: OrdSet<NodeId>,
-    size: usize,
+    /// Bytes of the context.
+    values: usize,
+    /// Bytes of the ledger's entries.
+    ledger: usize,
 }
 
 /// Rough size of a ledger entry in JSON beside its lists and texts.
@@ -174,7 +187,15 @@ impl RunDocument {
 
     /// About how many bytes the document has as JSON. Never less than its values have.
     pub fn size(&self) -> usize {
-        self.index.size
+        self.index.values + self.index.ledger
+    }
+
+    /// About how many bytes count against a store's limit.
+    pub fn measured(&self, measure: Measure) -> usize {
+        match measure {
+            Measure::Item => self.size(),
+            Measure::Values => self.index.values,
+        }
     }
 
     /// The context keys with the largest values, largest first, with their sizes in bytes.
@@ -190,14 +211,14 @@ impl RunDocument {
     pub fn apply(&mut self, op: &Op) {
         match op {
             Op::Set(key, value) => {
-                self.index.size += key.len() + json_size(value) + 4;
+                self.index.values += key.len() + json_size(value) + 4;
                 if let Some(old) = self.context.insert(key.clone(), value.clone()) {
-                    self.index.size -= key.len() + json_size(&old) + 4;
+                    self.index.values -= key.len() + json_size(&old) + 4;
                 }
             }
             Op::Remove(key) => {
                 if let Some(old) = self.context.remove(key) {
-                    self.index.size -= key.len() + json_size(&old) + 4;
+                    self.index.values -= key.len() + json_size(&old) + 4;
                 }
             }
             Op::Head(head) => self.head = head.clone(),
@@ -265,7 +286,7 @@ impl Index {
             }
         }
         self.completed += usize::from(entry.state == NodeState::Completed);
-        self.size += entry_size(node, entry);
+        self.ledger += entry_size(node, entry);
     }
 
     /// Takes an entry out, leaving the node in the sets that its new entry (added before) is in.
@@ -285,7 +306,7 @@ impl Index {
             }
         }
         self.completed -= usize::from(old.state == NodeState::Completed);
-        self.size -= entry_size(node, old);
+        self.ledger -= entry_size(node, old);
     }
 }
 

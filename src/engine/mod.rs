@@ -26,7 +26,7 @@ mod time;
 
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
 pub use diagram::run_diagram;
-pub use document::{Op, RunDocument, input_key, output_key};
+pub use document::{Measure, Op, RunDocument, input_key, output_key};
 pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
 pub use event::{Answer, ChildNews, Event, Refusal, Verdict};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     builtin::{Builtin, waits_for},
-    document::{Op, RunDocument},
+    document::{Measure, Op, RunDocument},
     draft::{Draft, Effects, Work},
     event::{ChildNews, Event, Refusal, Verdict},
     graph::Graph,
@@ -26,12 +26,24 @@ const NESTING_LIMIT: usize = 100;
 pub struct Planner<'a> {
     draft: Draft<'a>,
     changed: bool,
+    measure: Measure,
 }
 
 impl<'a> Planner<'a> {
     /// Begins with the document as it was read.
     pub fn new(graph: &'a Graph, run: &'a RunId, document: RunDocument, now: Timestamp) -> Self {
-        Self { draft: Draft::new(graph, run, document, now), changed: false }
+        Self {
+            draft: Draft::new(graph, run, document, now),
+            changed: false,
+            measure: Measure::Item,
+        }
+    }
+
+    /// For a store that measures documents this way.
+    #[must_use]
+    pub fn measuring(mut self, measure: Measure) -> Self {
+        self.measure = measure;
+        self
     }
 
     /// The document as it will be.
@@ -48,7 +60,7 @@ impl<'a> Planner<'a> {
             return self.apply(event, continues);
         }
         let before = self.draft.checkpoint();
-        let size = self.draft.document.size();
+        let size = self.draft.document.measured(self.measure);
         let verdict = self.draft.take_event(event, continues);
         if let Some((key, depth)) = self.draft.nested_since(&before, NESTING_LIMIT) {
             let message = format!(
@@ -58,9 +70,9 @@ impl<'a> Planner<'a> {
             self.draft.roll_back(before);
             return self.refused(event, message, continues);
         }
-        let grown = self.draft.document.size();
+        let grown = self.draft.document.measured(self.measure);
         if grown > COMMIT_LIMIT && grown > size {
-            let message = too_large(&self.draft.document);
+            let message = too_large(&self.draft.document, grown);
             self.draft.roll_back(before);
             return self.refused(event, message, continues);
         }
@@ -94,7 +106,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn too_large(document: &RunDocument) -> String {
+fn too_large(document: &RunDocument, bytes: usize) -> String {
     let keys: Vec<_> = document
         .largest_keys(3)
         .into_iter()
@@ -103,7 +115,7 @@ fn too_large(document: &RunDocument) -> String {
     format!(
         "the run's document would have {} bytes, more than the {COMMIT_LIMIT} that fit; the largest keys are {}: \
          keep large values elsewhere and pass on where they are",
-        document.size(),
+        bytes,
         keys.join(", "),
     )
 }
@@ -144,6 +156,11 @@ impl Draft<'_> {
         if let Err(verdict) = verdict {
             return verdict;
         }
+        self.concluded(continues)
+    }
+
+    /// Brings the run as a whole in line with what the event has done to its nodes.
+    fn concluded(&mut self, continues: Continuation) -> Verdict {
         self.settle_status();
         self.record_awaiting();
         self.enqueue_ready(continues);
@@ -160,6 +177,11 @@ impl Draft<'_> {
                 let Event::Child { run, .. } = event else { return Verdict::Stale };
                 let event = Event::Child { node: node.clone(), run: run.clone(), news };
                 return self.take_event(&event, continues);
+            }
+            Event::TimerDue { work } => {
+                self.effects = Effects::default();
+                self.fail(&work.node, &message, FailureKind::Exhausted);
+                return self.concluded(continues);
             }
             _ => return Verdict::Refused(Refusal::TooLarge(message)),
         };

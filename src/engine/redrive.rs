@@ -16,6 +16,11 @@ pub fn reachable_work(graph: &Graph, document: &RunDocument, node: &NodeId) -> V
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut open = vec![node.clone()];
+    if document.entry(node).is_none() {
+        // A node that was created while running, and removed by its loop: whatever is ready may be
+        // what it led to.
+        open.extend(document.ready().cloned());
+    }
     // A member that its loop has reset leads back to the loop.
     if let Some(place) = graph.place(node) {
         open.extend(place.loops.iter().cloned());

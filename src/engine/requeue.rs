@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::{
-    draft::Draft,
+    draft::{Draft, item_key},
     event::{Refusal, Verdict},
-    ledger::{Arrival, Awaits, Closing, Entry, NodeState, RunStatus, StandInOutcome},
+    ledger::{Arrival, Awaits, Batch, Closing, Entry, NodeState, RunStatus, StandInOutcome},
 };
 use crate::blueprint::{NodeId, RunId};
 
@@ -96,7 +96,13 @@ impl Draft<'_> {
             let stand_in = self.entry(&fallback.node);
             if stand_in.stands_for.as_ref() == Some(node) {
                 self.open_again(&fallback.node);
-                self.update(&fallback.node, |entry| entry.stands_for = None);
+                let reached = self.is_reached(&fallback.node);
+                self.update(&fallback.node, |entry| {
+                    entry.stands_for = None;
+                    if !reached {
+                        entry.arrival = Arrival::None;
+                    }
+                });
             } else if stand_in.queue.contains(node) {
                 self.update(&fallback.node, |entry| entry.queue.retain(|other| other != node));
             }
@@ -110,6 +116,11 @@ impl Draft<'_> {
             });
         }
         self.forget_created(&old.created);
+        if let Some(Batch::Scatter { items, prefix, .. }) = &old.batch {
+            for item in 0..*items {
+                self.remove(&item_key(prefix, item));
+            }
+        }
         self.set_output(node, None);
         self.effects.reset.push(node.clone());
         let fresh = Entry {
@@ -159,7 +170,14 @@ impl Draft<'_> {
         if entry.arrival == Arrival::None || entry.stands_for.is_some() {
             return;
         }
-        let taken = (0..self.predecessor_count(node)).any(|number| {
+        if !self.is_reached(node) {
+            self.update(node, |entry| entry.arrival = Arrival::None);
+        }
+    }
+
+    /// Whether some predecessor's routes, or those of its fallback, lead to a node.
+    fn is_reached(&self, node: &NodeId) -> bool {
+        (0..self.predecessor_count(node)).any(|number| {
             self.predecessor(node, number).is_some_and(|predecessor| {
                 let entry = self.entry(&predecessor);
                 let by_fallback = entry
@@ -168,15 +186,15 @@ impl Draft<'_> {
                     .is_some_and(|fallback| self.entry(&fallback.node).routes.contains(node));
                 entry.routes.contains(node) || by_fallback
             })
-        });
-        if !taken {
-            self.update(node, |entry| entry.arrival = Arrival::None);
-        }
+        })
     }
 
     fn reopen_run(&mut self, chosen: &[NodeId]) {
+        let stand_ins: Vec<NodeId> = chosen.iter().filter_map(|node| self.fallback(node)).collect();
         self.update_head(|head| {
-            head.past_failures.retain(|failure| !chosen.contains(&failure.node));
+            head.past_failures.retain(|failure| {
+                !chosen.contains(&failure.node) && !stand_ins.contains(&failure.node)
+            });
             head.status = RunStatus::Running;
             head.closed = Closing::Open;
             head.finished_at = None;

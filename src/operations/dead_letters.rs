@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{OperationError, Operations};
 use crate::{
-    cluster::{DeadLetter, Job, Lane, MAX_RECEIVE},
+    cluster::{DeadLetter, Fault, Job, Lane, MAX_RECEIVE},
     engine::{NodeState, Timestamp},
 };
 
@@ -99,7 +99,13 @@ impl Operations {
             }
         }
         for delivery in left {
-            queue.renew(Lane::Poison, &delivery.receipt, Duration::ZERO).await?;
+            match queue.renew(Lane::Poison, &delivery.receipt, Duration::ZERO).await {
+                // It is visible again already.
+                Err(error) if matches!(error.fault, Fault::ReceiptLost | Fault::NotFound) => {}
+                renewed => {
+                    renewed?;
+                }
+            }
         }
         if let Some(error) = failure {
             return Err(error);

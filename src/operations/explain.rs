@@ -1,5 +1,7 @@
 //! Why a run is not moving: causes found by joining its document with queue, leases and workers.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{OperationError, Operations};
@@ -59,6 +61,18 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
+    /// Whether a run may be as it should be for this cause alone.
+    fn is_benign(self) -> bool {
+        matches!(
+            self,
+            Self::Running
+                | Self::RetryScheduled
+                | Self::WaitingForChild
+                | Self::WaitingForTimer
+                | Self::WaitingForAnswer
+        )
+    }
+
     /// The word used in JSON and on the screen.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +100,9 @@ impl Serialize for CauseKind {
         serializer.serialize_str(self.as_str())
     }
 }
+
+/// How late a timer may be before its message counts as lost.
+const TIMER_GRACE: Duration = Duration::from_secs(30);
 
 /// How sure a cause is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -131,7 +148,8 @@ impl Operations {
             }
         }
         causes.extend(poisoned(run, &document, &around));
-        causes.sort_by_key(|cause| (cause.confidence, cause.cause));
+        // What keeps the run from moving comes before what it merely waits for.
+        causes.sort_by_key(|cause| (cause.cause.is_benign(), cause.confidence, cause.cause));
         Ok(merged(causes))
     }
 
@@ -305,7 +323,7 @@ fn waiting(run: &RunId, node: &NodeId, entry: &Entry, around: &Surroundings) -> 
     let (cause, evidence, remedy) = match &entry.awaits {
         Some(Awaits::Timer) => {
             let due = entry.due_at.unwrap_or_default();
-            let overdue = due < around.now;
+            let overdue = due + TIMER_GRACE < around.now;
             let cause = if overdue { CauseKind::NoMessage } else { CauseKind::WaitingForTimer };
             let remedy = if overdue {
                 format!("flowcraft-tui reconcile {run}")

@@ -270,7 +270,8 @@ impl Operations {
             Err(error) => return Err(SessionError::from(error).into()),
         };
         let now = self.core.now();
-        let mut planner = Planner::new(&graph, run, document.clone(), now);
+        let mut planner = Planner::new(&graph, run, document.clone(), now)
+            .measuring(self.cluster().state.measure());
         let effects = match planner.apply(&event, Continuation::Enqueue) {
             Verdict::Applied(effects) => effects,
             Verdict::Refused(refusal) => {

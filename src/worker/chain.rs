@@ -15,6 +15,7 @@ use super::{
     session::{Freshness, Loyalty, Session, SessionError},
 };
 use crate::{
+    blueprint::{NodeId, RunId},
     cluster::{Holder, Job},
     engine::{
         Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
@@ -96,7 +97,8 @@ impl Worker {
         let core = &self.core;
         let redrives = arrived.tries > 1 || job.redrive == Some(true);
         let freshness = match job.rev {
-            Some(rev) if !redrives => Freshness::AtLeast(rev),
+            // One that was held has been overtaken by others meanwhile.
+            Some(rev) if !redrives && job.holds.is_none() => Freshness::AtLeast(rev),
             _ => Freshness::Now,
         };
         let Some(mut document) = session.document(freshness).await? else {
@@ -127,6 +129,9 @@ impl Worker {
         }
         self.warn_of_changed_blueprint(session, &document, &graph).await?;
         let Some(entry) = entry else {
+            if redrives {
+                return self.redrive(job, session, &document, &graph).await;
+            }
             return Ok(drop_or_wait(job, arrived, "the node was not reached"));
         };
         let work = Work {
@@ -313,13 +318,25 @@ impl Worker {
         if document.status().is_final() {
             return self.close_finished(session, document, graph).await;
         }
+        Ok(Handled::Done(self.take_up(&job.run_id, document, graph, &job.node_id).await?))
+    }
+
+    /// Goes on with one of the unfinished nodes that a node led to, and sends messages for the
+    /// others.
+    pub(crate) async fn take_up(
+        &self,
+        run: &RunId,
+        document: &RunDocument,
+        graph: &Graph,
+        node: &NodeId,
+    ) -> Result<Option<Next>, SessionError> {
         let core = &self.core;
         let now = core.now();
         let mut next = None;
         let mut jobs = Vec::new();
-        for work in reachable_work(graph, document, &job.node_id) {
+        for work in reachable_work(graph, document, node) {
             let Some(entry) = document.entry(&work.node).cloned() else { continue };
-            let mut found = job_for(&job.run_id, document, work);
+            let mut found = job_for(run, document, work);
             if let Some(due) = entry.due_at.filter(|due| *due > now) {
                 core.send_later(found, now.until(due)).await?;
                 continue;
@@ -336,7 +353,7 @@ impl Worker {
             }
         }
         core.send(jobs).await?;
-        Ok(Handled::Done(next))
+        Ok(next)
     }
 }
 

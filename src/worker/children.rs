@@ -13,7 +13,7 @@ use crate::{
     cluster::{Fault, Job},
     engine::{
         Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, NodeState,
-        Parent, RunDocument, RunStatus, child_blueprint, child_context, child_result,
+        Parent, RunDocument, RunStatus, Verdict, child_blueprint, child_context, child_result,
         dynamic_definition, reachable_work, start,
     },
 };
@@ -39,6 +39,11 @@ impl Worker {
                 Ok(next) => return Ok(next),
                 Err(impossible) => ChildNews::Impossible(impossible),
             },
+            Some(state) if !is_child_of(&state, session.run(), node) => {
+                ChildNews::Impossible(format!(
+                    "subflow: the run id \"{child}\" is taken by a run that was not started for this node"
+                ))
+            }
             Some(state) if state.status().is_final() => {
                 let news = core.child_news(definition, child, &state);
                 unclosed = (state.head().closed == Closing::Open).then_some(state);
@@ -53,9 +58,14 @@ impl Worker {
                 ChildNews::Moved(state.status())
             }
         };
+        let ended = !matches!(news, ChildNews::Moved(_));
         let event = Event::Child { node: node.clone(), run: child.clone(), news };
-        let (_, next) =
+        let (settled, mut next) =
             core.happen(session, event, self.continuation(), Loyalty::Blueprint).await?;
+        if ended && !matches!(settled.verdict, Verdict::Applied(_)) {
+            // Taken before, and whoever took it may have died before going on with what follows.
+            next = self.take_up(session.run(), &settled.document, &settled.graph, node).await?;
+        }
         if let Some(state) = unclosed {
             // Whoever ended it may have died before its status was written.
             let graph = core
@@ -105,6 +115,11 @@ impl Worker {
                 error => Err(error),
             };
         }
+        if !self.still_waits(session, &definition.id, child).await? {
+            // Cancelled or requeued meanwhile, by somebody who found no child to stop.
+            core.cancel(child).await?;
+            return Ok(Ok(None));
+        }
         let session = core.session(child);
         let document = session.existing(Freshness::AtLeast(0)).await?;
         if document.status().is_final() {
@@ -112,6 +127,20 @@ impl Worker {
             return Ok(Ok(core.close(&session, &document, &graph).await?));
         }
         Ok(Ok(self.launch(child, &document, effects).await?))
+    }
+
+    /// Whether a node of a run that goes on still waits for this child run.
+    async fn still_waits(
+        &self,
+        session: &Session,
+        node: &NodeId,
+        child: &RunId,
+    ) -> Result<bool, SessionError> {
+        let document = session.existing(Freshness::Now).await?;
+        let waits = document.entry(node).is_some_and(
+            |entry| matches!(&entry.awaits, Some(Awaits::Child { run, .. }) if run == child),
+        );
+        Ok(waits && !document.status().is_final())
     }
 
     /// Goes on with the first node of a run that has just begun, and sends messages for the others.
@@ -223,4 +252,9 @@ impl Core {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a run was started by this node of this run.
+fn is_child_of(state: &RunDocument, run: &RunId, node: &NodeId) -> bool {
+    state.head().parent.as_ref().is_some_and(|parent| parent.run == *run && parent.node == *node)
 }

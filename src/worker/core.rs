@@ -132,6 +132,14 @@ impl Core {
     ) -> Result<Option<Next>, SessionError> {
         let run = session.run();
         let document = &settled.document;
+        let status = document.status();
+        let changed = status != settled.status_before;
+        // The status item says when the next timer is due: the reconciler goes by that.
+        let urgent = changed || !effects.timers.is_empty();
+        if urgent && !status.is_final() {
+            // First: whatever is interrupted after this, the reconciler looks for in running runs.
+            self.touch(session, document, &settled.graph, Urgency::Now).await?;
+        }
         self.tell_neighbours(run, &effects).await?;
         let mut ready = effects.ready.into_iter();
         let mut next = match continues {
@@ -140,7 +148,6 @@ impl Core {
         };
         let jobs: Vec<Job> = ready.map(|work| job_for(run, document, work)).collect();
         self.send(jobs).await?;
-        let timed = !effects.timers.is_empty();
         for (work, due) in effects.timers {
             let mut job = job_for(run, document, work);
             // A child that the node waits for is to be looked at.
@@ -155,10 +162,6 @@ impl Core {
         for child in effects.cancel_children {
             Box::pin(self.cancel(&child)).await?;
         }
-        let status = document.status();
-        let changed = status != settled.status_before;
-        // The status item says when the next timer is due: the reconciler goes by that.
-        let urgency = if changed || timed { Urgency::Now } else { Urgency::WhenDue };
         if status.is_final() {
             if changed && let Some(close) = self.close(session, document, &settled.graph).await? {
                 if continues == Continuation::Inline && next.is_none() {
@@ -168,7 +171,9 @@ impl Core {
                 self.closed(run).await;
             }
         } else {
-            self.touch(session, document, &settled.graph, urgency).await?;
+            if !urgent {
+                self.touch(session, document, &settled.graph, Urgency::WhenDue).await?;
+            }
             if changed && let Some(job) = parent_job(document) {
                 next = self.pass_on(next, job, continues).await?;
             }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{core::Core, session::Freshness, status::Urgency};
 use crate::{
     blueprint::RunId,
-    cluster::{Fault, Holder, Key, Lane, Ownership, Receipt},
+    cluster::{ClusterError, Fault, Holder, Key, Lane, Ownership, Receipt, Service},
     engine::Timestamp,
 };
 
@@ -139,7 +139,17 @@ impl Kept {
         let Some(held) = lock(&self.node).clone() else { return };
         let store = &self.core.cluster().coordination;
         let renewing = self.core.now();
-        let renewed = store.renew(&held.lease.key, &held.lease.holder, self.lease).await;
+        // Neither a slow lease store nor a slow document may keep the other renewals waiting.
+        let limit = self.lease / 3;
+        let renew = store.renew(&held.lease.key, &held.lease.holder, self.lease);
+        let renewed = tokio::time::timeout(limit, renew).await.unwrap_or_else(|_| {
+            Err(ClusterError::new(
+                Service::Coordination,
+                format!("renew {}", held.lease.key),
+                Fault::Unavailable,
+                "no answer in time",
+            ))
+        });
         match renewed {
             Ok(Ownership::Ours) => {
                 if let Some(current) = &mut *lock(&self.node)
@@ -162,6 +172,11 @@ impl Kept {
                 }
             }
         }
+        let _ = tokio::time::timeout(limit, self.look_at_run(&held)).await;
+    }
+
+    /// Stops the node if its run does not want it any more, and shows that the run moves.
+    async fn look_at_run(&self, held: &Held) {
         let session = self.core.session(&held.lease.run);
         let Ok(Some(document)) = session.document(Freshness::Now).await else { return };
         if document.status().is_final() {

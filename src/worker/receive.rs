@@ -180,7 +180,11 @@ impl Worker {
                 tracing::debug!(run = %job.run_id, node = %job.node_id, ?delay, why, "hidden again");
                 self.hold(receipt, job, delay).await;
             }
-            Ok(Handled::Poison(reason)) => self.poison(&delivery, Some(&job), reason).await,
+            Ok(Handled::Poison(reason)) => {
+                // The receipt changes each time the message is kept hidden.
+                let receipt = receipt.unwrap_or(delivery.receipt);
+                self.poison(&Delivery { receipt, ..delivery }, Some(&job), reason).await;
+            }
             Ok(Handled::Abandoned(why)) => {
                 tracing::info!(run = %job.run_id, node = %job.node_id, why, "a node was stopped");
                 let job = Job { redrive: Some(true), ..job };
@@ -275,7 +279,7 @@ impl Worker {
 }
 
 /// Whether trying the job again later may help.
-fn is_passing(error: &SessionError) -> bool {
+pub(super) fn is_passing(error: &SessionError) -> bool {
     match error {
         SessionError::Cluster(error) => error.is_transient() || error.fault == Fault::Conflict,
         SessionError::Blueprint(_) => true,

@@ -24,6 +24,9 @@ const RUNS_A_PASS: usize = 200;
 /// How late a timer must be for its message to count as lost.
 const TIMER_GRACE: Duration = Duration::from_secs(30);
 
+/// How many times longer than another run an awaiting one is left alone.
+const AWAITING_FACTOR: u32 = 12;
+
 /// What a reconciler's pass found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +78,13 @@ impl Worker {
             if !matches!(acquired, Ok(crate::cluster::Acquired::Yes)) {
                 continue;
             }
-            match core.reconcile_stalled(config.stalled_after).await {
+            let outcome = core.reconcile_stalled(config.stalled_after).await;
+            if outcome.as_ref().is_ok_and(|report| report.failed_runs > 0) {
+                // Another worker may have the blueprints that this one lacks: it gets its turn.
+                let _ = store.release(&Key::reconciler(), &holder).await;
+                tokio::time::sleep(config.every).await;
+            }
+            match outcome {
                 Ok(report) if report.stalled_runs > 0 => tracing::info!(
                     stalled = report.stalled_runs,
                     reconciled = report.reconciled_runs,
@@ -97,21 +106,15 @@ impl Core {
     ) -> Result<Vec<StatusItem>, SessionError> {
         let state = &self.cluster().state;
         let now = self.now();
-        let before = Timestamp::from_millis(
-            now.millis()
-                .saturating_sub(i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX)),
-        );
         let quiet = StatusQuery {
             statuses: vec![RunStatus::Running],
-            touched_before: Some(before),
+            touched_before: Some(before(now, stalled_after)),
             limit: RUNS_A_PASS,
             ..StatusQuery::default()
         };
         let overdue = StatusQuery {
             statuses: vec![RunStatus::Running, RunStatus::Awaiting],
-            due_before: Some(Timestamp::from_millis(
-                now.millis() - i64::try_from(TIMER_GRACE.as_millis()).unwrap_or(0),
-            )),
+            due_before: Some(before(now, TIMER_GRACE)),
             limit: RUNS_A_PASS,
             ..StatusQuery::default()
         };
@@ -127,6 +130,20 @@ impl Core {
         Ok(items)
     }
 
+    /// Runs that have said for long that they wait: seldom, one of them was set going by somebody
+    /// who died before it could say so.
+    async fn long_awaiting(&self, stalled_after: Duration) -> Result<Vec<RunId>, SessionError> {
+        let state = &self.cluster().state;
+        let query = StatusQuery {
+            statuses: vec![RunStatus::Awaiting],
+            touched_before: Some(before(self.now(), stalled_after * AWAITING_FACTOR)),
+            limit: RUNS_A_PASS,
+            ..StatusQuery::default()
+        };
+        let page = self.patience().call(|| state.list_statuses(&query)).await?;
+        Ok(page.items.into_iter().map(|found| found.item.run_id).collect())
+    }
+
     /// One pass over all stalled runs.
     pub(crate) async fn reconcile_stalled(
         &self,
@@ -137,6 +154,16 @@ impl Core {
             report.stalled_runs += 1;
             let outcome = self.reconcile_run(&item.run_id).await;
             report.add(item.run_id, outcome);
+        }
+        for run in self.long_awaiting(stalled_after).await? {
+            match self.reconcile_run(&run).await {
+                // It only waits, as it says.
+                Ok(enqueued) if enqueued.is_empty() => {}
+                outcome => {
+                    report.stalled_runs += 1;
+                    report.add(run, outcome);
+                }
+            }
         }
         Ok(report)
     }
@@ -264,4 +291,10 @@ impl ReconcileReport {
         }
         self.runs.push(ReconciledRun { run_id: run, enqueued, error });
     }
+}
+
+/// The time a while ago.
+fn before(now: Timestamp, duration: Duration) -> Timestamp {
+    let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.millis().saturating_sub(millis))
 }

@@ -280,7 +280,8 @@ impl Session {
             }
             let status_before = document.status();
             let now = self.shared.cluster.clock.now();
-            let mut planner = Planner::new(&graph, &self.run, document.clone(), now);
+            let mut planner = Planner::new(&graph, &self.run, document.clone(), now)
+                .measuring(self.shared.cluster.state.measure());
             let verdicts: Vec<_> =
                 batch.iter().map(|one| planner.apply(&one.event, one.continues)).collect();
             let token = format!("{:016x}", patience.nonce());

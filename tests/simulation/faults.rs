@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use flowcraft_tui::{
     blueprint::{RunId, WorkerName},
     cluster::*,
-    engine::{NodeState, Op, RunDocument},
+    engine::{Measure, NodeState, Op, RunDocument},
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio_util::sync::CancellationToken;
@@ -244,6 +244,10 @@ impl StateStore for Faulty {
 
     fn document_limit(&self) -> usize {
         self.inner.state.document_limit()
+    }
+
+    fn measure(&self) -> Measure {
+        self.inner.state.measure()
     }
 }
 

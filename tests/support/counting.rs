@@ -15,7 +15,7 @@ use flowcraft_tui::{
         JobQueue, Key, Lane, Ownership, Peeked, ReadDocument, Receipt, Result, StateStore,
         StatusItem, StatusPage, StatusQuery, Version, VersionedStatus,
     },
-    engine::{Op, RunDocument},
+    engine::{Measure, Op, RunDocument},
 };
 
 /// How often each call was made, by service and name.
@@ -174,6 +174,10 @@ impl StateStore for Counting {
 
     fn document_limit(&self) -> usize {
         self.inner.state.document_limit()
+    }
+
+    fn measure(&self) -> Measure {
+        self.inner.state.measure()
     }
 }
 

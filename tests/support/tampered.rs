@@ -17,7 +17,7 @@ use flowcraft_tui::{
         HeldLock, Holder, Job, JobQueue, Key, Lane, Ownership, Peeked, ReadDocument, Receipt,
         Result, Service, StateStore, StatusItem, StatusPage, StatusQuery, Version, VersionedStatus,
     },
-    engine::{Op, RunDocument},
+    engine::{Measure, Op, RunDocument},
 };
 
 use crate::stage::{Stage, alone};
@@ -267,6 +267,10 @@ impl StateStore for Tampered {
 
     fn document_limit(&self) -> usize {
         self.inner.state.document_limit()
+    }
+
+    fn measure(&self) -> Measure {
+        self.inner.state.measure()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         ChangeMark, ClusterError, DOCUMENT_LIMIT, Fault, ReadDocument, Result, Service, StateStore,
         StatusItem, StatusPage, StatusQuery, Version, VersionedStatus,
     },
-    engine::{Op, RunDocument, Timestamp},
+    engine::{Measure, Op, RunDocument, Timestamp},
 };
 
 /// The runs' documents and status items. Handing out a document costs nothing: a clone shares its
@@ -124,7 +124,7 @@ fn failure(doing: &str, run: &RunId, fault: Fault, detail: &str) -> ClusterError
 }
 
 fn check_size(doing: &str, run: &RunId, document: &RunDocument) -> Result<()> {
-    let (bytes, limit) = (document.size(), DOCUMENT_LIMIT);
+    let (bytes, limit) = (document.measured(Measure::Values), DOCUMENT_LIMIT);
     if bytes > limit {
         let detail = format!("the document would have {bytes} bytes; {limit} are allowed");
         return Err(failure(doing, run, Fault::TooLarge { bytes, limit }, &detail));
@@ -216,5 +216,9 @@ impl StateStore for MemoryState {
 
     fn document_limit(&self) -> usize {
         DOCUMENT_LIMIT
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Values
     }
 }

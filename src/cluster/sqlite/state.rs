@@ -15,11 +15,11 @@ use crate::{
         ClusterError, DOCUMENT_LIMIT, Fault, ReadDocument, Result, Service, StateStore, StatusItem,
         StatusPage, StatusQuery, Version, VersionedStatus,
     },
-    engine::{Op, RunDocument, RunStatus},
+    engine::{Measure, Op, RunDocument, RunStatus},
 };
 
 fn check_size(document: &RunDocument) -> Result<(), Trouble> {
-    let (bytes, limit) = (document.size(), DOCUMENT_LIMIT);
+    let (bytes, limit) = (document.measured(Measure::Values), DOCUMENT_LIMIT);
     if bytes > limit {
         let detail = format!("the document would have {bytes} bytes; {limit} are allowed");
         return Err(Trouble::new(Fault::TooLarge { bytes, limit }, detail));
@@ -108,5 +108,9 @@ impl StateStore for Store {
 
     fn document_limit(&self) -> usize {
         DOCUMENT_LIMIT
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Values
     }
 }
