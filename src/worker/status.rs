@@ -78,9 +78,11 @@ pub(crate) async fn touch(
             touch.known = shared.patience.call(|| state.read_status(session.run())).await?;
         }
         let stored = touch.known.as_ref().and_then(|known| known.item.status);
-        let final_before = stored.is_some_and(RunStatus::is_final) && !document.status().is_final();
-        if final_before || (unknown && stored.is_some_and(|stored| stored != document.status())) {
-            // The document decides, as it is now: somebody may have written of a later one.
+        let differs = stored.is_some_and(|stored| stored != document.status());
+        let final_before = stored.is_some_and(RunStatus::is_final);
+        if differs && !document.status().is_final() && (final_before || unknown) {
+            // The document decides, as it is now: somebody may have written of a later one. (An
+            // ended run's is the last there is.)
             document = session.existing(Freshness::Now).await?;
         }
         let item = status_item(shared, session, worker, &document, graph, now);
