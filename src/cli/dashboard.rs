@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::IsTerminal as _,
+    io::{IsTerminal as _, Write as _},
     sync::Arc,
     time::Duration,
 };
@@ -32,6 +32,9 @@ use crate::{
 
 /// How often the worker's own state is looked at.
 const WORKER_LOOKS: Duration = Duration::from_millis(200);
+
+/// How long saying goodbye to the cluster may take when the worker is stopped at once.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What the dashboard shows.
 struct Stage {
@@ -167,8 +170,11 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         tokio::spawn(async move { worker.run().await })
     });
     let reason = tokio::select! {
-        left = run_dashboard(deps) => left
-            .map_err(|error| CliError::failed(format!("the terminal failed: {error}")).because(error))?,
+        left = run_dashboard(deps) => left.unwrap_or_else(|error| {
+            // Nobody may be there to read an error: what is running is finished first of all.
+            tracing::error!(%error, "the terminal failed");
+            ExitReason::TerminalLost
+        }),
         _ = signals.next() => ExitReason::Terminated,
     };
     match (worker, work) {
@@ -183,9 +189,18 @@ async fn leave(worker: &Worker, mut work: JoinHandle<()>, reason: ExitReason) ->
     let mut signals = Signals::listen()?;
     if reason == ExitReason::QuitAtOnce {
         work.abort();
+        let _ = tokio::time::timeout(GOODBYE, worker.leave()).await;
         return Ok(Exit::Done);
     }
     worker.drain();
+    let running = worker.status().in_flight;
+    if running > 0 && reason != ExitReason::TerminalLost {
+        // Not `eprintln`, which panics where nobody listens.
+        let _ = writeln!(
+            std::io::stderr(),
+            "draining: {running} still running; Ctrl-C or a signal stops at once"
+        );
+    }
     tokio::select! {
         ended = &mut work => {
             ended.map_err(|error| CliError::failed("the worker broke").because(error))?;
@@ -193,6 +208,7 @@ async fn leave(worker: &Worker, mut work: JoinHandle<()>, reason: ExitReason) ->
         }
         exit = signals.next() => {
             work.abort();
+            let _ = tokio::time::timeout(GOODBYE, worker.leave()).await;
             Ok(exit)
         }
     }

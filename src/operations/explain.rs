@@ -144,13 +144,27 @@ impl Operations {
             }
             for node in document.awaiting() {
                 let Some(entry) = document.entry(node) else { continue };
-                causes.push(waiting(run, node, entry, &around));
+                causes.push(waiting(run, node, entry, &self.actions(&document, node), &around));
             }
         }
         causes.extend(poisoned(run, &document, &around));
         // What keeps the run from moving comes before what it merely waits for.
         causes.sort_by_key(|cause| (cause.cause.is_benign(), cause.confidence, cause.cause));
         Ok(merged(causes))
+    }
+
+    /// The actions that a node's edges name, each once.
+    fn actions(&self, document: &RunDocument, node: &NodeId) -> Vec<String> {
+        let Ok(graph) = self.core.graphs().of_run(document.head()) else { return Vec::new() };
+        let mut actions: Vec<String> = Vec::new();
+        for edge in graph.blueprint().edges.iter().filter(|edge| edge.source == *node) {
+            if let Some(action) = edge.action.as_ref().filter(|action| !action.is_empty())
+                && !actions.contains(action)
+            {
+                actions.push(action.clone());
+            }
+        }
+        actions
     }
 
     async fn look_around(&self) -> Result<Surroundings, OperationError> {
@@ -319,7 +333,13 @@ fn ready(
 }
 
 /// What an awaiting node waits for.
-fn waiting(run: &RunId, node: &NodeId, entry: &Entry, around: &Surroundings) -> Cause {
+fn waiting(
+    run: &RunId,
+    node: &NodeId,
+    entry: &Entry,
+    actions: &[String],
+    around: &Surroundings,
+) -> Cause {
     let (cause, evidence, remedy) = match &entry.awaits {
         Some(Awaits::Timer) => {
             let due = entry.due_at.unwrap_or_default();
@@ -340,7 +360,12 @@ fn waiting(run: &RunId, node: &NodeId, entry: &Entry, around: &Surroundings) -> 
         Some(Awaits::Answer) | None => (
             CauseKind::WaitingForAnswer,
             format!("node \"{node}\" waits for an answer"),
-            format!("flowcraft-tui resume {run} --node {node}"),
+            match actions {
+                [] => format!("flowcraft-tui resume {run} --node {node}"),
+                some => {
+                    format!("flowcraft-tui resume {run} --node {node} --action {}", some.join("|"))
+                }
+            },
         ),
     };
     Cause { cause, confidence: Confidence::High, evidence: vec![evidence], remedy }

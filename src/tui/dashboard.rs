@@ -138,7 +138,13 @@ async fn drive(
                 }
                 Heard::End(reason) => return Ok(reason),
             }
-            heard = ears.listen(None).now_or_never().flatten();
+            // Polled by this task itself: an event stream that is polled for somebody else forgets
+            // to wake it for the next key.
+            heard = tokio::select! {
+                biased;
+                heard = ears.listen(None) => heard,
+                () = std::future::ready(()) => None,
+            };
         }
         if app.dirty && drawn.elapsed() >= FRAME {
             draw(surface, &mut app)?;

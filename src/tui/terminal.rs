@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     io::{self, Stdout, Write},
+    mem::ManuallyDrop,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -41,7 +42,8 @@ pub(super) trait Surface {
 
 /// The real terminal. Given back when this is dropped.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: its own clean-up prints, and panics where the terminal is gone.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -50,7 +52,7 @@ impl Screen {
         enter()?;
         let made = Terminal::new(CrosstermBackend::new(io::stdout()));
         match made {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal) }),
             Err(error) => {
                 restore();
                 Err(error)

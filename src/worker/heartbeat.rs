@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::Worker;
-use crate::cluster::Heartbeat;
+use crate::cluster::{ClusterError, Heartbeat, Holder, Key};
 
 /// How long a heartbeat counts.
 const TTL: Duration = Duration::from_secs(30);
@@ -37,10 +37,25 @@ impl Worker {
         }
     }
 
-    /// Says goodbye.
-    pub(crate) async fn leave(&self) {
+    /// Says goodbye, and lets another worker reconcile. [`Worker::run`] does so when it has drained;
+    /// who stops it before that should.
+    pub async fn leave(&self) {
+        if let Err(error) = self.stop_reconciling().await {
+            tracing::debug!(%error, "could not give the reconciler's lease back");
+        }
         if let Err(error) = self.core.cluster().coordination.leave(&self.config.name).await {
             tracing::debug!(%error, "could not say goodbye");
         }
+    }
+
+    async fn stop_reconciling(&self) -> Result<(), ClusterError> {
+        let store = &self.core.cluster().coordination;
+        let key = Key::reconciler();
+        if let Some(value) = store.get(&key).await?
+            && Holder::worker_of(&value) == Some(&*self.config.name)
+        {
+            store.break_lock(&key, &value).await?;
+        }
+        Ok(())
     }
 }
