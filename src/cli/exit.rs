@@ -184,6 +184,7 @@ impl From<OperationError> for CliError {
             OperationError::NoSuchLetter(_) => {
                 Self::usage(message).hint("`flowcraft-tui dead-letters` lists them")
             }
+            OperationError::NotAJob(_) => Self::failed(message),
             OperationError::Session(SessionError::Blueprint(_))
             | OperationError::UnknownBlueprint { near: Some(_), .. }
             | OperationError::RunId { .. }
