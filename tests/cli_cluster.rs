@@ -149,11 +149,11 @@ fn a_file_that_can_t_be_opened_is_exit_code_3() {
 }
 
 #[test]
-fn a_file_that_is_something_else_is_exit_code_1() {
+fn a_file_that_is_something_else_is_exit_code_3() {
     let place = Place::new();
     fs::write(place.file(), "this is a letter to a friend, and no database at all").unwrap();
     let output = place.run(&["runs"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(String::from_utf8(output.stderr).unwrap().contains("not a SQLite database"));
     assert!(fs::read_to_string(place.file()).unwrap().starts_with("this is a letter"));
 }

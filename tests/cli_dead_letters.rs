@@ -61,6 +61,12 @@ async fn letters_are_replayed_and_purged() {
     assert_eq!(plan[1]["changes"][0].as_str().unwrap().split(": ").nth(1), Some("leave it"));
     let replayed = program.json(0, &["dead-letters", "replay", "--all", "--yes"]);
     assert_eq!(replayed, json!([{ "id": ids[0] }]));
+    let refusal =
+        format!("dead letter \"{}\" is not a job and can't be replayed: purge it", ids[1]);
+    for more in ["--dry-run", "--yes"] {
+        let error = program.error(1, &["dead-letters", "replay", &ids[1], more]);
+        assert!(error.contains(&refusal), "{more}: {error}");
+    }
     let purged = program.json(0, &["dead-letters", "purge", &ids[1]]);
     assert_eq!(purged, json!([{ "id": ids[1] }]));
     assert_eq!(program.json(0, &["queue"])["poison"], 1);

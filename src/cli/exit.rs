@@ -21,7 +21,7 @@ pub enum Exit {
     Failed = 1,
     /// Bad usage, bad configuration, bad input.
     Usage = 2,
-    /// A service can't be reached.
+    /// A service can't be used: it can't be reached, or its file is damaged or something else.
     Unreachable = 3,
     /// SIGINT ended it before it was done.
     Interrupted = 130,
@@ -68,7 +68,7 @@ impl CliError {
         Self::new(Exit::Usage, message)
     }
 
-    /// A service can't be reached.
+    /// A service can't be used.
     pub fn unreachable(message: impl Into<String>) -> Self {
         Self::new(Exit::Unreachable, message)
     }
@@ -147,11 +147,9 @@ impl From<ClusterError> for CliError {
             Fault::Unavailable | Fault::Throttled { .. } => {
                 Self::unreachable(message).hint("try again, or ask `flowcraft-tui doctor`")
             }
-            Fault::Refused => Self::unreachable(message),
+            Fault::Refused | Fault::Corrupt => Self::unreachable(message),
             Fault::Conflict => Self::failed(message).hint("try again"),
-            Fault::NotFound | Fault::ReceiptLost | Fault::TooLarge { .. } | Fault::Corrupt => {
-                Self::failed(message)
-            }
+            Fault::NotFound | Fault::ReceiptLost | Fault::TooLarge { .. } => Self::failed(message),
         }
     }
 }
@@ -186,6 +184,7 @@ impl From<OperationError> for CliError {
             OperationError::NoSuchLetter(_) => {
                 Self::usage(message).hint("`flowcraft-tui dead-letters` lists them")
             }
+            OperationError::NotAJob(_) => Self::failed(message),
             OperationError::Session(SessionError::Blueprint(_))
             | OperationError::UnknownBlueprint { near: Some(_), .. }
             | OperationError::RunId { .. }
@@ -223,7 +222,7 @@ mod tests {
             (Fault::Conflict, Exit::Failed),
             (Fault::NotFound, Exit::Failed),
             (Fault::ReceiptLost, Exit::Failed),
-            (Fault::Corrupt, Exit::Failed),
+            (Fault::Corrupt, Exit::Unreachable),
             (Fault::TooLarge { bytes: 3, limit: 2 }, Exit::Failed),
         ];
         for (fault, exit) in cases {

@@ -10,7 +10,7 @@ use super::text::count;
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
-    operations::{self, Change, Lint, OperationError, Operations, Plan, StartRequest},
+    operations::{self, Change, Letter, Lint, OperationError, Operations, Plan, StartRequest},
     tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs},
     worker::Worker,
 };
@@ -30,6 +30,7 @@ pub(super) struct LocalOperator {
 enum Planned {
     Start(StartRequest),
     Runs(Vec<Plan>),
+    Replay(operations::Letters),
 }
 
 /// What is done to each of several runs.
@@ -74,8 +75,8 @@ impl Operator for LocalOperator {
                 };
                 self.preview_each(&runs, Each::Reconcile).await
             }
-            Operation::Replay(which) => self.preview_letters(which, "try again").await,
-            Operation::Purge(which) => self.preview_letters(which, "delete").await,
+            Operation::Replay(which) => self.preview_replay(which).await,
+            Operation::Purge(which) => self.preview_purge(which).await,
             Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
             Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
             Operation::DrainWorker => {
@@ -98,8 +99,8 @@ impl Operator for LocalOperator {
                     ..done(format!("started run {}", started.run))
                 })
             }
-            (Operation::Replay(which), _) => {
-                let ids = self.operations.replay(&letters(which)).await?;
+            (Operation::Replay(_), Some(Planned::Replay(which))) => {
+                let ids = self.operations.replay(which).await?;
                 Ok(done(format!("replayed {}", count(ids.len(), "dead letter"))))
             }
             (Operation::Purge(which), _) => {
@@ -180,37 +181,72 @@ impl LocalOperator {
         Ok(preview_of(plans, problems))
     }
 
-    async fn preview_letters(&self, which: &Letters, what: &str) -> Result<Preview, OperatorError> {
-        let seen = self.operations.dead_letters().await?;
-        let meant = seen.iter().filter(|letter| match which {
+    async fn preview_purge(&self, which: &Letters) -> Result<Preview, OperatorError> {
+        let meant = self.meant_letters(which).await?;
+        let total = self.count_letters(which).await?;
+        let mut lines: Vec<String> = meant
+            .iter()
+            .map(|letter| match letter.job() {
+                Some(job) => format!(
+                    "delete dead letter {}: node {} of run {}",
+                    letter.id, job.node_id, job.run_id
+                ),
+                None => format!("delete dead letter {}: it is not a job", letter.id),
+            })
+            .collect();
+        lines.extend(unseen(total, meant.len()));
+        Ok(Preview { lines, affects: total, plan: None })
+    }
+
+    /// What is seen not to be a job is left out, so that it does not keep the others from it.
+    async fn preview_replay(&self, which: &Letters) -> Result<Preview, OperatorError> {
+        let meant = self.meant_letters(which).await?;
+        let total = self.count_letters(which).await?;
+        let mut lines = Vec::new();
+        let mut no_jobs = BTreeSet::new();
+        for letter in &meant {
+            match letter.job() {
+                Some(job) => lines.push(format!(
+                    "try again dead letter {}: node {} of run {}",
+                    letter.id, job.node_id, job.run_id
+                )),
+                None => {
+                    no_jobs.insert(&letter.id);
+                    lines.push(OperationError::NotAJob(letter.id.clone()).to_string());
+                }
+            }
+        }
+        lines.extend(unseen(total, meant.len()));
+        let planned = match which {
+            Letters::All => operations::Letters::All,
+            Letters::These(ids) => operations::Letters::Ids(
+                ids.iter().filter(|id| !no_jobs.contains(id)).cloned().collect(),
+            ),
+        };
+        let affects = total.saturating_sub(no_jobs.len());
+        Ok(Preview { lines, affects, plan: Some(Arc::new(Planned::Replay(planned))) })
+    }
+
+    /// The letters that are meant, as far as a look shows them.
+    async fn meant_letters(&self, which: &Letters) -> Result<Vec<Letter>, OperatorError> {
+        let mut seen = self.operations.dead_letters().await?;
+        seen.retain(|letter| match which {
             Letters::All => true,
             Letters::These(ids) => ids.contains(&letter.id),
         });
-        let mut lines: Vec<String> = meant
-            .map(|letter| {
-                let job = letter.letter.as_ref().and_then(|letter| letter.job.as_ref());
-                match job {
-                    Some(job) => format!(
-                        "{what} dead letter {}: node {} of run {}",
-                        letter.id, job.node_id, job.run_id
-                    ),
-                    None => format!("{what} dead letter {}: it is not a job", letter.id),
-                }
-            })
-            .collect();
-        let affects = match which {
-            Letters::These(ids) => ids.len(),
+        Ok(seen)
+    }
+
+    async fn count_letters(&self, which: &Letters) -> Result<usize, OperatorError> {
+        match which {
+            Letters::These(ids) => Ok(ids.len()),
             Letters::All => {
                 let queue = &self.operations.cluster().queue;
                 let depth = queue.depth(crate::cluster::Lane::Poison).await;
                 let all = depth.map_err(|error| OperatorError::Failed(error.to_string()))?.messages;
-                usize::try_from(all).unwrap_or(usize::MAX)
+                Ok(usize::try_from(all).unwrap_or(usize::MAX))
             }
-        };
-        if affects > lines.len() {
-            lines.push(format!("and {} more that can't be looked at yet", affects - lines.len()));
         }
-        Ok(Preview { lines, affects, plan: None })
     }
 
     async fn apply_each(
@@ -265,6 +301,12 @@ fn preview_of(plans: Vec<Plan>, problems: Vec<String>) -> Preview {
     Preview { lines, affects: plans.len(), plan: Some(Arc::new(Planned::Runs(plans))) }
 }
 
+/// What is said about letters that a look does not show.
+fn unseen(total: usize, seen: usize) -> Option<String> {
+    let more = total.saturating_sub(seen);
+    (more > 0).then(|| format!("and {more} more that can't be looked at yet"))
+}
+
 fn letters(which: &Letters) -> operations::Letters {
     match which {
         Letters::These(ids) => operations::Letters::Ids(ids.clone()),
@@ -274,4 +316,49 @@ fn letters(which: &Letters) -> operations::Letters {
 
 fn done(summary: String) -> Outcome {
     Outcome { summary, run: None, problems: Vec::new() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        blueprint::Library,
+        cluster::{Cluster, DeadLetter, Job, Lane, SystemClock, memory_cluster},
+    };
+
+    async fn poison(cluster: &Cluster, body: &str) {
+        let letter = DeadLetter::new(body, "for a reason", 5, cluster.clock.now(), "w".into());
+        cluster.queue.send(Lane::Poison, letter.encode(), Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_job_is_left_out_of_a_replay_and_said_to_be() {
+        let cluster = memory_cluster(Arc::new(SystemClock));
+        let operator = LocalOperator {
+            operations: Operations::new(cluster.clone(), Library::fixed(Vec::new()), "me"),
+            worker: None,
+            stalled_after: Duration::from_mins(1),
+            kinds: None,
+        };
+        poison(&cluster, "junk").await;
+        let junk = operator.operations.dead_letters().await.unwrap()[0].id.clone();
+        let refusal =
+            format!("dead letter \"{junk}\" is not a job and can't be replayed: purge it");
+        for which in [Letters::These(vec![junk.clone()]), Letters::All] {
+            let preview = operator.preview(&Operation::Replay(which)).await.unwrap();
+            assert_eq!((preview.lines, preview.affects), (vec![refusal.clone()], 0));
+        }
+        poison(&cluster, &Job::new("r".into(), "b".into(), "a".into()).encode()).await;
+        let ids = operator.operations.dead_letters().await.unwrap().into_iter().map(|it| it.id);
+        let both = Operation::Replay(Letters::These(ids.collect()));
+        let preview = operator.preview(&both).await.unwrap();
+        assert_eq!((preview.lines.len(), preview.affects), (2, 1), "{preview:?}");
+        let outcome = operator.apply(&both, &preview).await.unwrap();
+        assert_eq!(outcome.summary, "replayed 1 dead letter");
+        let left = operator.operations.dead_letters().await.unwrap();
+        assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&junk]);
+        let preview = operator.preview(&Operation::Purge(Letters::All)).await.unwrap();
+        assert_eq!(preview.affects, 1, "{preview:?}");
+    }
 }

@@ -139,6 +139,14 @@ pub struct DeadLetterRow {
     pub letter: Option<DeadLetter>,
 }
 
+impl DeadLetterRow {
+    /// When its job failed, as it says itself; else when it was put there.
+    pub fn failed_at(&self) -> Timestamp {
+        let failed_at = self.letter.as_ref().map(|letter| letter.failed_at.as_str());
+        failed_at.and_then(Timestamp::parse_rfc3339).unwrap_or(self.inserted_at)
+    }
+}
+
 /// The leases that are held.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LocksView {
@@ -177,3 +185,23 @@ pub enum HolderState {
 
 /// A duration after which unchanged data is published again, for the sake of its age.
 pub(super) const REFRESH_AGE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_is_as_old_as_its_failure() {
+        let (failed, inserted) = (Timestamp::from_seconds(1_000), Timestamp::from_seconds(9_000));
+        let letter = DeadLetter::new("junk", "for a reason", 5, failed, "w".into());
+        let mut row =
+            DeadLetterRow { message_id: "m".into(), inserted_at: inserted, letter: Some(letter) };
+        assert_eq!(row.failed_at(), failed);
+        if let Some(letter) = &mut row.letter {
+            letter.failed_at = "yesterday".to_owned();
+        }
+        assert_eq!(row.failed_at(), inserted, "what it says is no time");
+        row.letter = None;
+        assert_eq!(row.failed_at(), inserted, "it says nothing");
+    }
+}

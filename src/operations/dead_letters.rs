@@ -33,6 +33,19 @@ pub enum Letters {
     All,
 }
 
+impl Letter {
+    /// The job that a replay has tried again; nothing if it is not a job.
+    pub fn job(&self) -> Option<Job> {
+        job_in(&self.body)
+    }
+}
+
+/// The job in the body of a message of the poison queue.
+fn job_in(body: &str) -> Option<Job> {
+    let letter = DeadLetter::decode(body).ok()?;
+    letter.job.or_else(|| Job::decode(&letter.body).ok())
+}
+
 impl Operations {
     /// The next messages of the poison queue, at most as many as one peek gives.
     pub async fn dead_letters(&self) -> Result<Vec<Letter>, OperationError> {
@@ -49,7 +62,8 @@ impl Operations {
     }
 
     /// Has dead letters tried again: their node is requeued if it failed, else their job is sent
-    /// again. Returns the ids of those that were. What is not a job is left where it is.
+    /// again. Returns the ids of those that were. What is not a job is left where it is; if it was
+    /// named, that is an error, after the others were tried again.
     pub async fn replay(&self, which: &Letters) -> Result<Vec<String>, OperationError> {
         self.go_through(which, Fate::Replay).await
     }
@@ -64,6 +78,7 @@ impl Operations {
         let queue = &self.cluster().queue;
         let mut left = Vec::new();
         let mut done = Vec::new();
+        let mut no_jobs = Vec::new();
         let mut failure = None;
         'queue: loop {
             let deliveries = queue.receive(Lane::Poison, MAX_RECEIVE, HOLD).await?;
@@ -86,14 +101,18 @@ impl Operations {
                         queue.delete(Lane::Poison, &delivery.receipt).await?;
                         done.push(id);
                     }
-                    Ok(Settled::Stays) => left.push(delivery),
+                    Ok(Settled::Stays) => {
+                        no_jobs.push(id);
+                        left.push(delivery);
+                    }
                     Err(error) => {
                         failure = Some(error);
                         left.push(delivery);
                     }
                 }
             }
-            let all_found = matches!(which, Letters::Ids(ids) if ids.len() == done.len());
+            let found = done.len() + no_jobs.len();
+            let all_found = matches!(which, Letters::Ids(ids) if ids.len() == found);
             if all_found || failure.is_some() {
                 break 'queue;
             }
@@ -111,9 +130,13 @@ impl Operations {
             return Err(error);
         }
         if let Letters::Ids(ids) = which
-            && let Some(missing) = ids.iter().find(|id| !done.contains(id))
+            && let Some(id) = ids.iter().find(|id| !done.contains(id))
         {
-            return Err(OperationError::NoSuchLetter(missing.clone()));
+            return Err(if no_jobs.contains(id) {
+                OperationError::NotAJob(id.clone())
+            } else {
+                OperationError::NoSuchLetter(id.clone())
+            });
         }
         Ok(done)
     }
@@ -121,15 +144,10 @@ impl Operations {
     async fn settle_letter(&self, body: &str, fate: Fate) -> Result<Settled, OperationError> {
         match fate {
             Fate::Purge => Ok(Settled::Gone),
-            Fate::Replay => {
-                let job = DeadLetter::decode(body)
-                    .ok()
-                    .and_then(|letter| letter.job.or_else(|| Job::decode(&letter.body).ok()));
-                match job {
-                    Some(job) => self.replay_job(job).await,
-                    None => Ok(Settled::Stays),
-                }
-            }
+            Fate::Replay => match job_in(body) {
+                Some(job) => self.replay_job(job).await,
+                None => Ok(Settled::Stays),
+            },
         }
     }
 

@@ -89,6 +89,9 @@ pub enum OperationError {
     /// No dead letter has that id.
     #[error("there is no dead letter \"{0}\" in the poison queue")]
     NoSuchLetter(String),
+    /// The dead letter with that id is not a job.
+    #[error("dead letter \"{0}\" is not a job and can't be replayed: purge it")]
+    NotAJob(String),
 }
 
 fn did_you_mean(near: Option<&BlueprintId>) -> String {

@@ -5,7 +5,8 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
-use crate::monitor::RunRow;
+use super::view::{note, run_word};
+use crate::{engine::Timestamp, monitor::RunRow};
 
 /// A filter, ready to be held against rows.
 pub(super) struct Filter {
@@ -48,8 +49,8 @@ impl Filter {
         self.terms.is_empty() && self.words.is_none()
     }
 
-    /// Whether it lets a run through.
-    pub(super) fn takes_run(&mut self, row: &RunRow) -> bool {
+    /// Whether it lets a run through. Words are looked for in all that its row says in words.
+    pub(super) fn takes_run(&mut self, row: &RunRow, now: Timestamp) -> bool {
         let item = &row.item;
         let blueprint = item.blueprint_id.as_deref().unwrap_or_default();
         let terms = self.terms.iter().all(|term| match term {
@@ -64,8 +65,9 @@ impl Filter {
         if !terms || self.words.is_none() {
             return terms;
         }
-        let error = item.error.as_deref().unwrap_or_default();
-        let text = format!("{} {blueprint} {error}", item.run_id);
+        let (_, status, _) = run_word(row);
+        let (note, _) = note(row, now);
+        let text = format!("{} {blueprint} {status} {note}", item.run_id);
         self.takes_words(&text)
     }
 
@@ -102,7 +104,7 @@ mod tests {
     }
 
     fn takes(filter: &str, row: &RunRow) -> bool {
-        Filter::parse(filter).takes_run(row)
+        Filter::parse(filter).takes_run(row, Timestamp::default())
     }
 
     #[test]
@@ -126,5 +128,21 @@ mod tests {
             assert!(!takes(filter, &bill), "{filter}");
         }
         assert!(!takes("status:failed 4711", &order));
+    }
+
+    #[test]
+    fn words_are_found_in_the_status_and_in_the_note() {
+        let mut awaiting = row("a1", "x", RunStatus::Awaiting, false);
+        assert!(takes("awaiting", &awaiting));
+        assert!(takes("answer", &awaiting), "waits for an answer");
+        assert!(!takes("completed", &awaiting));
+        awaiting.item.error = Some("disk full".to_owned());
+        assert!(takes("disk", &awaiting));
+        let mut child = row("c1", "x", RunStatus::Completed, false);
+        assert!(takes("completed", &child) && !takes("parent-7", &child));
+        child.item.parent_run_id = Some("parent-7".into());
+        assert!(takes("parent-7", &child));
+        let stalled = row("s1", "x", RunStatus::Running, true);
+        assert!(takes("silent", &stalled) && !takes("running", &stalled), "its word is stalled");
     }
 }

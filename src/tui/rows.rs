@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{app::App, filter::Filter};
 use crate::{
     blueprint::RunId,
-    engine::RunStatus,
+    engine::{RunStatus, Timestamp},
     monitor::{NodeRow, RunDetail, RunRow, Snapshot},
 };
 
@@ -100,7 +100,7 @@ impl Rows {
         }
     }
 
-    fn list_runs(&mut self, snapshot: &Snapshot, filter: &str, order: RunOrder) {
+    fn list_runs(&mut self, snapshot: &Snapshot, filter: &str, order: RunOrder, now: Timestamp) {
         let view = &snapshot.runs.data;
         if self
             .made_of
@@ -111,8 +111,11 @@ impl Rows {
         }
         self.made_of = Some((view.clone(), filter.to_owned(), order));
         let mut filter = Filter::parse(filter);
-        self.runs =
-            view.iter().filter(|row| filter.is_empty() || filter.takes_run(row)).cloned().collect();
+        self.runs = view
+            .iter()
+            .filter(|row| filter.is_empty() || filter.takes_run(row, now))
+            .cloned()
+            .collect();
         match order {
             RunOrder::Newest => {}
             RunOrder::Attention => self.runs.sort_by_key(|row| need(row)),
@@ -139,7 +142,7 @@ impl App {
     pub(super) fn relist(&mut self) {
         let snapshot = self.shown().clone();
         let mut rows = std::mem::take(&mut self.rows);
-        rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order);
+        rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order, self.now());
         for list in [
             ListId::Jobs,
             ListId::Letters,

@@ -111,6 +111,10 @@ codes! {
     LoopJoinNotAny = "LOOP_JOIN_NOT_ANY", Warning;
     /// A loop controller's `maxIterations` is no whole number above zero.
     InvalidMaxIterations = "INVALID_MAX_ITERATIONS", Warning;
+    /// The blueprint has no nodes.
+    EmptyBlueprint = "EMPTY_BLUEPRINT", Warning;
+    /// A webhook node always fails: there is no endpoint for its requests.
+    WebhookUnsupported = "WEBHOOK_UNSUPPORTED", Warning;
     /// An edge comes from a node that is not there.
     InvalidEdgeSource = "INVALID_EDGE_SOURCE", Warning;
     /// An edge leads to a node that is not there.

@@ -107,7 +107,7 @@ impl Found {
     }
 
     fn add(&mut self, code: Code, node: &NodeId, message: impl Into<String>) {
-        self.push(code, node, None, message.into());
+        self.push(code, Some(node), None, message.into());
     }
 
     fn add_related(
@@ -117,15 +117,26 @@ impl Found {
         related: &str,
         message: impl Into<String>,
     ) {
-        self.push(code, node, Some(related.to_owned()), message.into());
+        self.push(code, Some(node), Some(related.to_owned()), message.into());
     }
 
-    fn push(&mut self, code: Code, node: &NodeId, related_id: Option<String>, message: String) {
+    /// An issue of the blueprint as a whole.
+    fn add_whole(&mut self, code: Code, message: impl Into<String>) {
+        self.push(code, None, None, message.into());
+    }
+
+    fn push(
+        &mut self,
+        code: Code,
+        node: Option<&NodeId>,
+        related_id: Option<String>,
+        message: String,
+    ) {
         self.issues.push(Issue {
             code,
             severity: code.severity(),
             message: printable(message),
-            node_id: Some(node.clone()),
+            node_id: node.cloned(),
             related_id,
         });
     }

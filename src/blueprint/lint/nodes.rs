@@ -36,6 +36,12 @@ pub(super) fn implementations(graph: &Graph<'_>, context: &LintContext<'_>, foun
 
 /// Everything else about single nodes.
 pub(super) fn check(graph: &Graph<'_>, context: &LintContext<'_>, found: &mut Found) {
+    if graph.blueprint.nodes.is_empty() {
+        found.add_whole(
+            Code::EmptyBlueprint,
+            "the blueprint has no nodes, so a run of it does nothing: add one to `nodes`",
+        );
+    }
     let mut recursion = Recursion::new(graph.blueprint, context);
     let fallbacks = Fallbacks::new(graph);
     let mut seen = HashSet::new();
@@ -57,7 +63,12 @@ pub(super) fn check(graph: &Graph<'_>, context: &LintContext<'_>, found: &mut Fo
             Some(BuiltIn::BatchScatter) => scatter(node, graph, context, found),
             Some(BuiltIn::BatchGather) => gather(node, found),
             Some(BuiltIn::LoopController) => controller(node, graph, found),
-            Some(BuiltIn::Wait | BuiltIn::Webhook) | None => {}
+            Some(BuiltIn::Webhook) => found.add(
+                Code::WebhookUnsupported,
+                &node.id,
+                "fails when reached: no endpoint is configured; use a `wait` node and answer it instead",
+            ),
+            Some(BuiltIn::Wait) | None => {}
         }
     }
 }

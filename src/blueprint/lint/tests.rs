@@ -58,7 +58,24 @@ fn a_sound_blueprint_has_no_issues() {
     let nodes = [("a x", no()), ("b x", no()), ("c x", no()), ("d x", json!({ "inputs": "b" }))];
     let edges = [("a b", no()), ("a c", no()), ("b d", no()), ("c d", no())];
     assert_eq!(issues(&nodes, &edges), []);
-    assert_eq!(issues(&[], &[]), []);
+}
+
+#[test]
+fn an_empty_blueprint_is_a_warning_about_no_node() {
+    let found = issues(&[], &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].code, found[0].severity), (Code::EmptyBlueprint, Severity::Warning));
+    assert_eq!(found[0].node_id, None);
+}
+
+#[test]
+fn a_webhook_is_a_warning() {
+    let found = issues(&[("a x", no()), ("hook webhook", no())], &[("a hook", no())]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].code, found[0].severity), (Code::WebhookUnsupported, Severity::Warning));
+    assert_eq!(found[0].node_id.as_deref(), Some("hook"));
+    let start = "fails when reached: no endpoint is configured";
+    assert!(found[0].message.starts_with(start), "{}", found[0].message);
 }
 
 #[test]

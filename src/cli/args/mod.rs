@@ -36,7 +36,7 @@ Examples:
   flowcraft-tui explain RUN         and why?
 
 Exit codes: 0 done; 1 what was asked about failed; 2 bad usage, configuration or input;
-3 a service can't be reached; 130 or 143 SIGINT or SIGTERM ended it before it was done.";
+3 a service can't be used; 130 or 143 SIGINT or SIGTERM ended it before it was done.";
 
 /// A workflow engine for Flowcraft blueprints, with a live dashboard.
 ///

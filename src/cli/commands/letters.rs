@@ -70,7 +70,13 @@ async fn preview(
             .iter()
             .map(|id| {
                 let found = seen.iter().find(|letter| letter.id == *id);
-                found.ok_or_else(|| OperationError::NoSuchLetter(id.clone()))
+                let letter = found.ok_or_else(|| OperationError::NoSuchLetter(id.clone()))?;
+                match change {
+                    DeadLetterChange::Replay(_) if letter.job().is_none() => {
+                        Err(OperationError::NotAJob(id.clone()))
+                    }
+                    _ => Ok(letter),
+                }
             })
             .collect::<Result<_, _>>()?,
     };
@@ -81,8 +87,8 @@ async fn preview(
 }
 
 fn describe(letter: &Letter, change: &DeadLetterChange) -> Value {
-    let job = letter.letter.as_ref().and_then(|letter| letter.job.as_ref());
-    let what = match (change, job) {
+    let job = letter.job();
+    let what = match (change, &job) {
         (DeadLetterChange::Purge(_), _) => "delete it".to_owned(),
         (DeadLetterChange::Replay(_), Some(job)) => {
             format!("run node \"{}\" of run \"{}\" again", job.node_id, job.run_id)
@@ -91,7 +97,7 @@ fn describe(letter: &Letter, change: &DeadLetterChange) -> Value {
     };
     json!({
         "id": letter.id,
-        "runId": job.map(|job| &job.run_id),
+        "runId": job.map(|job| job.run_id),
         "changes": [format!("dead letter {}: {what}", letter.id)],
     })
 }

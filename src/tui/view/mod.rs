@@ -24,6 +24,8 @@ use super::{
 };
 use canvas::Canvas;
 
+pub(super) use self::{runs::note, words::run as run_word};
+
 /// Draws the whole screen. Returns where things are on it.
 pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {
     let area = frame.area();

@@ -161,7 +161,7 @@ fn draw_letters(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             (job.map_or("–", |job| job.node_id.as_str()).into(), Role::Text),
             (reason.into(), Role::TextError),
             (tries.unwrap_or_default().into(), Role::TextDim),
-            (words::ago(now, Some(dead.inserted_at)), Role::TextDim),
+            (words::ago(now, Some(dead.failed_at())), Role::TextDim),
         ];
         Some((dead.message_id.as_str().into(), cells))
     });

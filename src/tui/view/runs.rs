@@ -99,7 +99,7 @@ fn progress(nodes: NodeCounts) -> (String, String) {
 }
 
 /// The one thing worth knowing about a run beside its status.
-fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
+pub(in crate::tui) fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
     let item = &row.item;
     if let Some(error) = &item.error {
         return (error.as_str().into(), Role::TextError);

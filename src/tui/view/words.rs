@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The symbol, word and role of a run.
-pub(super) fn run(row: &RunRow) -> (&'static str, &'static str, Role) {
+pub(in crate::tui) fn run(row: &RunRow) -> (&'static str, &'static str, Role) {
     if row.stalled {
         return ("▲", "stalled", Role::RunStalled);
     }
