@@ -205,15 +205,14 @@ impl LocalOperator {
         let mut lines = Vec::new();
         let mut no_jobs = BTreeSet::new();
         for letter in &meant {
-            match letter.job() {
-                Some(job) => lines.push(format!(
+            if let Some(job) = letter.job() {
+                lines.push(format!(
                     "try again dead letter {}: node {} of run {}",
                     letter.id, job.node_id, job.run_id
-                )),
-                None => {
-                    no_jobs.insert(&letter.id);
-                    lines.push(OperationError::NotAJob(letter.id.clone()).to_string());
-                }
+                ));
+            } else {
+                no_jobs.insert(&letter.id);
+                lines.push(OperationError::NotAJob(letter.id.clone()).to_string());
             }
         }
         lines.extend(unseen(total, meant.len()));
