@@ -66,9 +66,10 @@ pub(super) fn draw_answer(app: &App, canvas: &mut Canvas<'_>, area: Rect, form: 
     let of = if nodes.len() > 1 { format!("  ({} wait)", nodes.len()) } else { String::new() };
     let node_text = format!("{}{of}", node.node);
     draw_choice(canvas, lines.take(1), "Node   ", &node_text, form.field == AnswerField::Node);
-    let actions = match node.actions.len() {
-        0 => "  (its edges name none)".to_owned(),
-        count => format!("  ({count} to choose from)"),
+    let actions = if node.actions.is_empty() {
+        "  (its edges name none)".to_owned()
+    } else {
+        format!("  (its edges name {})", node.actions.join(", "))
     };
     let action_text = format!("{}{actions}", action.unwrap_or("none"));
     draw_choice(canvas, lines.take(1), "Action ", &action_text, form.field == AnswerField::Action);
