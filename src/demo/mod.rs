@@ -3,6 +3,7 @@
 
 mod blueprints;
 mod dice;
+mod folder;
 mod history;
 mod nodes;
 mod order;
@@ -21,10 +22,11 @@ use std::{
     time::Duration,
 };
 
-use tempfile::TempDir;
-
-use self::pace::{Pace, Speed};
 pub use self::seed::Seeded;
+use self::{
+    folder::Folder,
+    pace::{Pace, Speed},
+};
 use crate::{
     blueprint::{Library, RunId},
     cluster::{Cluster, ClusterError, Lifetime, SqliteOptions, SystemClock, sqlite_cluster_with},
@@ -57,7 +59,8 @@ pub struct Demo {
     seed: u64,
     /// The number in the next run's id.
     next: Arc<AtomicU64>,
-    folder: TempDir,
+    /// Last: it goes after the cluster has.
+    folder: Folder,
 }
 
 /// How a demo goes.
@@ -114,7 +117,7 @@ impl Demo {
 
     /// Opens a demo with options.
     pub async fn open_with(options: DemoOptions) -> Result<Self, DemoError> {
-        let folder = tempfile::Builder::new().prefix("flowcraft-demo-").tempdir()?;
+        let folder = Folder::make()?;
         let path = folder.path().join("cluster.db");
         // It is thrown away in the end, so nothing has to wait for the disk.
         let options_of_file =
