@@ -1,5 +1,6 @@
 //! Where jobs, run state and leases live: the three traits, and their implementations.
 
+mod azure;
 mod clock;
 #[doc(hidden)]
 pub mod contract;

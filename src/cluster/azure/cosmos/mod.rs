@@ -1,0 +1,1 @@
+//! Run state in Azure Cosmos DB.

@@ -1,0 +1,1 @@
+//! Leases, counters and heartbeats in Redis.

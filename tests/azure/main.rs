@@ -1,0 +1,5 @@
+//! The cluster on Azure, on real servers: `tests/run.sh` starts them.
+
+#![allow(clippy::unwrap_used)]
+
+mod services;
