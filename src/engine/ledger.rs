@@ -95,6 +95,32 @@ pub struct Head {
     pub commit: String,
 }
 
+impl Head {
+    /// TEMP
+    pub fn unadopted(blueprint: Option<BlueprintId>, version: Option<String>, started_at: Timestamp) -> Self {
+        Self {
+            blueprint_id: blueprint.unwrap_or_else(|| BlueprintId::from("")),
+            blueprint_version: version,
+            blueprint_hash: String::new(),
+            rev: 0,
+            status: RunStatus::Running,
+            closed: Closing::Open,
+            parent: None,
+            started_at,
+            finished_at: None,
+            awaited: 0,
+            past_failures: Vec::new(),
+            warnings: Vec::new(),
+            commit: String::new(),
+        }
+    }
+
+    /// TEMP
+    pub fn is_unadopted(&self) -> bool {
+        self.rev == 0
+    }
+}
+
 /// A failure that nothing handled, of a node that has been reset since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastFailure {

@@ -6,4 +6,16 @@ mod identity;
 mod queue;
 mod redis;
 
-pub use self::connection_string::BadConnectionString;
+pub use self::{
+    connection_string::BadConnectionString,
+    cosmos::{CosmosConnection, CosmosFinding, CosmosNames, CosmosStore},
+};
+
+/// Whether a part of a cluster had to be created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provisioned {
+    /// It was missing, and is there now.
+    Created,
+    /// It was there.
+    Existing,
+}
