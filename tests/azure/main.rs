@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod raw;
 mod services;
 mod state;

@@ -13,6 +13,7 @@ const OWNER_NOT_FOUND: u16 = 1003;
 const OPERATION_TIMED_OUT: u16 = 20008;
 const CONNECTION_FAILED: u16 = 20010;
 const CONNECTION_BROKE: u16 = 20011;
+const NO_ANSWER: u16 = 20003;
 const HOST_UNKNOWN: u16 = 20012;
 const TOKEN_UNAVAILABLE: u16 = 20402;
 /// The sub-status of a 403 that means a firewall rule.
@@ -96,7 +97,7 @@ fn classify(Place { endpoint, container }: Place<'_>, error: &CosmosError) -> (F
         (400, _) => (Fault::Refused, format!("{endpoint} does not accept the request (HTTP 400): {}", root_cause(error))),
         (_, HOST_UNKNOWN) => (Fault::Unavailable, format!("there is no address for {endpoint}: check its name and this machine's DNS")),
         (_, CONNECTION_FAILED) => (Fault::Unavailable, format!("can't connect to {endpoint}")),
-        (_, CONNECTION_BROKE) => (Fault::Unavailable, format!("the connection to {endpoint} broke")),
+        (_, CONNECTION_BROKE | NO_ANSWER) => (Fault::Unavailable, format!("the connection to {endpoint} broke")),
         (408, OPERATION_TIMED_OUT) => (Fault::Unavailable, format!("no answer from {endpoint} in time")),
         (503, _) if error.is_from_wire() => {
             (Fault::Unavailable, format!("{endpoint} is overloaded or moving (HTTP 503)"))

@@ -60,7 +60,9 @@ impl Serialize for ContextItem<'_> {
         if reserved.entries().next().is_some() {
             item.serialize_entry(RESERVED, &reserved)?;
         }
-        item.serialize_entry(LEDGER, &LedgerItem { head, nodes: Nodes(self.document) })?;
+        if !head.is_unadopted() {
+            item.serialize_entry(LEDGER, &LedgerItem { head, nodes: Nodes(self.document) })?;
+        }
         item.end()
     }
 }
