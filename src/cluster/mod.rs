@@ -14,6 +14,10 @@ mod state;
 
 use std::{fmt, sync::Arc};
 
+pub use azure::{
+    BadConnectionString, Provisioned, QueueCheck, QueueHealth, StorageConnection, StorageQueue,
+    Unreadable,
+};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{
     Acquired, CoordinationStore, Heartbeat, HeldLock, Holder, Key, Ownership, WorkerMode,

@@ -5,5 +5,9 @@ mod cosmos;
 mod identity;
 mod queue;
 mod redis;
+mod transport;
 
-pub use self::connection_string::BadConnectionString;
+pub use self::{
+    connection_string::BadConnectionString,
+    queue::{Provisioned, QueueCheck, QueueHealth, StorageConnection, StorageQueue, Unreadable},
+};
