@@ -16,6 +16,7 @@ use std::{fmt, sync::Arc};
 
 pub use azure::{
     BadConnectionString, CosmosConnection, CosmosFinding, CosmosNames, CosmosStore, Provisioned,
+    QueueCheck, QueueHealth, StorageConnection, StorageQueue, Unreadable,
 };
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{

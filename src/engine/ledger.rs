@@ -97,7 +97,11 @@ pub struct Head {
 
 impl Head {
     /// TEMP
-    pub fn unadopted(blueprint: Option<BlueprintId>, version: Option<String>, started_at: Timestamp) -> Self {
+    pub fn unadopted(
+        blueprint: Option<BlueprintId>,
+        version: Option<String>,
+        started_at: Timestamp,
+    ) -> Self {
         Self {
             blueprint_id: blueprint.unwrap_or_else(|| BlueprintId::from("")),
             blueprint_version: version,

@@ -63,7 +63,8 @@ impl Services {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let described = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let described =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         Some(Self { described, _own: Some(Running(child)) })
     }
 

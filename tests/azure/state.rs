@@ -182,7 +182,10 @@ async fn what_the_service_answers_is_told_apart() {
     let version = store.create_document(&run, &empty_document()).await.unwrap();
     let on_contexts = json!({"pathIncludes": format!("{database}/colls/contexts/docs")});
     let cases = [
-        (json!({"status": 429, "headers": {"x-ms-retry-after-ms": "70"}, "substatus": 3200}), "429"),
+        (
+            json!({"status": 429, "headers": {"x-ms-retry-after-ms": "70"}, "substatus": 3200}),
+            "429",
+        ),
         (json!({"status": 503}), "503"),
         (json!({"status": 500}), "500"),
         (json!({"status": 403, "substatus": 5300}), "firewall"),
@@ -247,8 +250,11 @@ async fn a_wrong_set_up_is_refused_with_what_to_do() {
     assert!(error.to_string().contains("flowcraft-db/contexts"), "{error}");
     assert!(error.to_string().contains("flowcraft-tui provision"), "{error}");
 
-    let misnamed =
-        CosmosNames { database: database.clone(), contexts: "context".into(), ..Default::default() };
+    let misnamed = CosmosNames {
+        database: database.clone(),
+        contexts: "context".into(),
+        ..Default::default()
+    };
     let store = CosmosStore::new(CosmosConnection::parse(good).unwrap(), misnamed);
     let error = store.read_document(&RunId::from("r"), None).await.unwrap_err();
     assert_eq!(error.fault, Fault::Refused, "a missing container is no empty one: {error}");
@@ -274,8 +280,7 @@ async fn a_store_that_was_out_of_reach_at_first_is_used_once_it_answers() {
     let Some(services) = Services::own(&[]) else { return };
     let (_, database) = services.state().await;
     let connection = CosmosConnection::parse(services.text("/cosmos/connectionString")).unwrap();
-    let store =
-        CosmosStore::new(connection, CosmosNames { database, ..CosmosNames::default() });
+    let store = CosmosStore::new(connection, CosmosNames { database, ..CosmosNames::default() });
     let away = services.fault(json!({"service": "cosmos", "fault": "refuse"})).await;
     let error = store.read_status(&RunId::from("r")).await.unwrap_err();
     assert_eq!(error.fault, Fault::Unavailable, "{error}");

@@ -5,10 +5,12 @@ mod cosmos;
 mod identity;
 mod queue;
 mod redis;
+mod transport;
 
 pub use self::{
     connection_string::BadConnectionString,
     cosmos::{CosmosConnection, CosmosFinding, CosmosNames, CosmosStore},
+    queue::{QueueCheck, QueueHealth, StorageConnection, StorageQueue, Unreadable},
 };
 
 /// Whether a part of a cluster had to be created.

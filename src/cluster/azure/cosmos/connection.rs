@@ -42,9 +42,8 @@ impl CosmosConnection {
         let known =
             ["AccountEndpoint", "AccountKey", "Database", "DisableServerCertificateValidation"];
         if text.starts_with("https://") || text.starts_with("http://") {
-            let endpoint = parse_endpoint(text, |problem| {
-                BadConnectionString::new(VARIABLE, problem)
-            })?;
+            let endpoint =
+                parse_endpoint(text, |problem| BadConnectionString::new(VARIABLE, problem))?;
             return Self::checked(endpoint, Access::Entra);
         }
         let members = Members::parse(VARIABLE, text, &known)?;

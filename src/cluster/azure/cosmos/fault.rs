@@ -3,9 +3,9 @@
 use std::{error::Error as _, time::Duration};
 
 use azure_core::http::StatusCode;
-use azure_data_cosmos::{CosmosError, CosmosStatus, SubStatusCode};
+use azure_data_cosmos::{CosmosError, SubStatusCode};
 
-use crate::cluster::{ClusterError, DOCUMENT_LIMIT, Fault, Service};
+use crate::cluster::{ClusterError, DOCUMENT_LIMIT, Fault, Service, azure::identity::Refusal};
 
 /// The sub-status of a 404 that means the container or the database, not the item.
 const OWNER_NOT_FOUND: u16 = 1003;
@@ -29,15 +29,13 @@ pub(super) struct Place<'a> {
 }
 
 /// The error of a call that failed.
-pub(super) fn failed(place: Place<'_>, doing: impl Into<String>, error: &CosmosError) -> ClusterError {
+pub(super) fn failed(
+    place: Place<'_>,
+    doing: impl Into<String>,
+    error: &CosmosError,
+) -> ClusterError {
     let (fault, detail) = classify(place, error);
     ClusterError::new(Service::State, doing, fault, detail)
-}
-
-/// The error of a call for which there was no token.
-pub(super) fn no_token(error: azure_core::Error) -> CosmosError {
-    let status = CosmosStatus::new(StatusCode::Unauthorized).with_sub_status(TOKEN_UNAVAILABLE);
-    CosmosError::builder().with_status(status).with_source(error).build()
 }
 
 /// Whether an error says that there is no such item in a container that is there.
@@ -60,17 +58,23 @@ fn classify(Place { endpoint, container }: Place<'_>, error: &CosmosError) -> (F
     match (status, sub(error)) {
         (404, _) => (
             Fault::Refused,
-            format!("{endpoint} has no {container}: run \"flowcraft-tui provision\", or correct its name in the configuration"),
+            format!(
+                "{endpoint} has no {container}: run \"flowcraft-tui provision\", or correct its name in the configuration"
+            ),
         ),
         (409, _) => (Fault::Conflict, "it exists already".to_owned()),
         (412, _) => (Fault::Conflict, "it changed since it was read".to_owned()),
         (413, _) => (
             Fault::TooLarge { bytes: DOCUMENT_LIMIT + 1, limit: DOCUMENT_LIMIT },
-            format!("the item would have more than the {DOCUMENT_LIMIT} bytes that the service takes"),
+            format!(
+                "the item would have more than the {DOCUMENT_LIMIT} bytes that the service takes"
+            ),
         ),
         (429, _) => {
             let retry_after = retry_after(error);
-            let detail = format!("{endpoint} is out of request units (HTTP 429): raise the throughput of {container}, or wait");
+            let detail = format!(
+                "{endpoint} is out of request units (HTTP 429): raise the throughput of {container}, or wait"
+            );
             (Fault::Throttled { retry_after }, detail)
         }
         // A concurrent write within the service: nothing was done, and the next try may be made at once.
@@ -78,48 +82,66 @@ fn classify(Place { endpoint, container }: Place<'_>, error: &CosmosError) -> (F
             Fault::Throttled { retry_after: None },
             "a write of the same item was under way (HTTP 449)".to_owned(),
         ),
-        (401, TOKEN_UNAVAILABLE) => (
-            token_fault(error),
-            format!("no token from Microsoft Entra ID for {endpoint}: {}", root_cause(error)),
-        ),
+        (401, TOKEN_UNAVAILABLE) => no_token(endpoint, error),
         (401, _) => (
             Fault::Refused,
-            format!("{endpoint} does not accept the key or token (HTTP 401): check AccountKey, and this machine's clock"),
+            format!(
+                "{endpoint} does not accept the key or token (HTTP 401): check AccountKey, and this machine's clock"
+            ),
         ),
         (403, BLOCKED_BY_FIREWALL) => (
             Fault::Refused,
-            format!("{endpoint} blocks this machine's address (HTTP 403): allow it in the account's firewall"),
+            format!(
+                "{endpoint} blocks this machine's address (HTTP 403): allow it in the account's firewall"
+            ),
         ),
         (403, _) => (
             Fault::Refused,
-            format!("{endpoint} refuses (HTTP 403): the identity needs the role \"Cosmos DB Built-in Data Contributor\", the clock must be right, and the account's firewall must let this machine in"),
+            format!(
+                "{endpoint} refuses (HTTP 403): the identity needs the role \"Cosmos DB Built-in Data Contributor\", the clock must be right, and the account's firewall must let this machine in"
+            ),
         ),
-        (400, _) => (Fault::Refused, format!("{endpoint} does not accept the request (HTTP 400): {}", root_cause(error))),
-        (_, HOST_UNKNOWN) => (Fault::Unavailable, format!("there is no address for {endpoint}: check its name and this machine's DNS")),
+        (400, _) => (
+            Fault::Refused,
+            format!("{endpoint} does not accept the request (HTTP 400): {}", root_cause(error)),
+        ),
+        (_, HOST_UNKNOWN) => (
+            Fault::Unavailable,
+            format!("there is no address for {endpoint}: check its name and this machine's DNS"),
+        ),
         (_, CONNECTION_FAILED) => (Fault::Unavailable, format!("can't connect to {endpoint}")),
-        (_, CONNECTION_BROKE | NO_ANSWER) => (Fault::Unavailable, format!("the connection to {endpoint} broke")),
-        (408, OPERATION_TIMED_OUT) => (Fault::Unavailable, format!("no answer from {endpoint} in time")),
+        (_, CONNECTION_BROKE | NO_ANSWER) => {
+            (Fault::Unavailable, format!("the connection to {endpoint} broke"))
+        }
+        (408, OPERATION_TIMED_OUT) => {
+            (Fault::Unavailable, format!("no answer from {endpoint} in time"))
+        }
         (503, _) if error.is_from_wire() => {
             (Fault::Unavailable, format!("{endpoint} is overloaded or moving (HTTP 503)"))
         }
-        (200..=399, _) => (Fault::Corrupt, format!("{endpoint} answered with what can't be understood: {}", root_cause(error))),
-        (status, sub) => (Fault::Unavailable, format!("{endpoint} does not serve the request (HTTP {status}, sub-status {sub})")),
+        (200..=399, _) => (
+            Fault::Corrupt,
+            format!("{endpoint} answered with what can't be understood: {}", root_cause(error)),
+        ),
+        (status, sub) => (
+            Fault::Unavailable,
+            format!("{endpoint} does not serve the request (HTTP {status}, sub-status {sub})"),
+        ),
     }
 }
 
-/// Whether trying to get a token again may help: it does if the place that gives them is out of
-/// reach.
-fn token_fault(error: &CosmosError) -> Fault {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(cause) = cause.downcast_ref::<azure_core::Error>()
-            && matches!(cause.kind(), azure_core::error::ErrorKind::Io)
-        {
-            return Fault::Unavailable;
+/// Why there was no token, and whether trying again may help.
+fn no_token(endpoint: &str, error: &CosmosError) -> (Fault, String) {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(refusal) = inner.downcast_ref::<Refusal>() {
+            let fault = if refusal.passing { Fault::Unavailable } else { Fault::Refused };
+            return (fault, format!("{endpoint}: {refusal}"));
         }
-        source = cause.source();
+        cause = inner.source();
     }
-    Fault::Refused
+    let detail = format!("no token of Microsoft Entra ID for {endpoint}: {}", root_cause(error));
+    (Fault::Unavailable, detail)
 }
 
 fn retry_after(error: &CosmosError) -> Option<Duration> {

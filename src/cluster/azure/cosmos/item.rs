@@ -198,8 +198,20 @@ mod tests {
     #[test]
     fn names_that_mean_something_else_come_back_as_ordinary_keys() {
         let names = [
-            "id", "runId", "_rid", "_self", "_etag", "_attachments", "_ts", "_ledger", "_ledger2",
-            "_reserved", "blueprintId", "blueprintVersion", "", "_outputs.b",
+            "id",
+            "runId",
+            "_rid",
+            "_self",
+            "_etag",
+            "_attachments",
+            "_ts",
+            "_ledger",
+            "_ledger2",
+            "_reserved",
+            "blueprintId",
+            "blueprintVersion",
+            "",
+            "_outputs.b",
         ];
         let keys: Vec<_> = names.iter().map(|name| (*name, json!({ "of": name }))).collect();
         let mut document = document_with(&keys);

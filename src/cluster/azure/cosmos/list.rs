@@ -124,7 +124,8 @@ impl CosmosStore {
             let select = conditions.clone().and(condition).select(room, order)?;
             let found: Vec<Stored> = self.query(select).await?;
             for stored in found {
-                items.extend(self.placed(stored).await?.filter(|status| meets(&status.item, query)));
+                items
+                    .extend(self.placed(stored).await?.filter(|status| meets(&status.item, query)));
             }
         }
         Ok(StatusPage { items, mark: ChangeMark(mark) })

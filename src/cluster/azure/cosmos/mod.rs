@@ -137,10 +137,7 @@ impl Inner {
         let endpoint = AccountEndpoint::from(self.connection.url().clone());
         let account = match self.connection.access() {
             Access::Key(key) => AccountReference::with_authentication_key(endpoint, key.clone()),
-            Access::Entra => {
-                let credential = identity::credential().map_err(|error| fault::no_token(error))?;
-                AccountReference::with_credential(endpoint, credential)
-            }
+            Access::Entra => AccountReference::with_credential(endpoint, identity::credential()),
         };
         // Emulators speak HTTP/1.1 only, and answer the attempt at HTTP/2 by closing the connection.
         let pool = ConnectionPoolOptions::builder()

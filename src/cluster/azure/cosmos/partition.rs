@@ -2,11 +2,7 @@
 //! partition of the undefined key; the first write of ours moves such an item where it belongs.
 
 use azure_core::http::Etag;
-use azure_data_cosmos::{
-    PartitionKey,
-    models::PartitionKeyValue,
-    options::Precondition,
-};
+use azure_data_cosmos::{PartitionKey, models::PartitionKeyValue, options::Precondition};
 
 use crate::{blueprint::RunId, cluster::Version};
 
@@ -26,7 +22,8 @@ impl Held {
     /// Reads a version; nothing if it can be no item's.
     pub(super) fn of(version: &Version) -> Option<Self> {
         let etag = |text: &str| {
-            let sendable = !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+            let sendable =
+                !text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
             sendable.then(|| Etag::from(text.to_owned()))
         };
         match version.0.strip_prefix(MISPLACED) {

@@ -38,7 +38,11 @@ impl CosmosStore {
             [(&self.0.contexts, contexts_policy()), (&self.0.statuses, statuses_policy())]
         {
             let created = self.create_container(container, policy).await.map_err(|error| {
-                failed(self.place(container), format!("create container {:?}", container.path), &error)
+                failed(
+                    self.place(container),
+                    format!("create container {:?}", container.path),
+                    &error,
+                )
             })?;
             done.push((format!("container {}", container.path), created));
         }
@@ -64,8 +68,8 @@ impl CosmosStore {
             return Ok(Provisioned::Existing);
         }
         let key = PartitionKeyDefinition::from(PARTITION_KEY);
-        let properties = ContainerProperties::new(container.name.clone(), key)
-            .with_indexing_policy(policy);
+        let properties =
+            ContainerProperties::new(container.name.clone(), key).with_indexing_policy(policy);
         created(database.create_container(properties, None).await)
     }
 
@@ -88,7 +92,10 @@ impl CosmosStore {
             properties.partition_key.paths().iter().map(ToString::to_string).collect();
         Ok(if paths != [PARTITION_KEY] {
             CosmosFinding::OtherPartitionKey(paths)
-        } else if matches!(properties.default_ttl, azure_data_cosmos::models::TimeToLive::Seconds(_)) {
+        } else if matches!(
+            properties.default_ttl,
+            azure_data_cosmos::models::TimeToLive::Seconds(_)
+        ) {
             CosmosFinding::Expires
         } else {
             CosmosFinding::Usable

@@ -112,9 +112,8 @@ impl CosmosStore {
             Held::Placed(etag_before) => {
                 let options =
                     ItemWriteOptions::default().with_precondition(partition::only_if(etag_before));
-                let response = client
-                    .replace_item(partition::of_run(run), run, item, Some(options))
-                    .await?;
+                let response =
+                    client.replace_item(partition::of_run(run), run, item, Some(options)).await?;
                 Ok(Held::Placed(etag(&response)).version())
             }
             Held::Misplaced(etag_before) => {
@@ -135,7 +134,12 @@ impl CosmosStore {
         }
     }
 
-    fn write_failed(&self, container: &Container, doing: String, error: &CosmosError) -> ClusterError {
+    fn write_failed(
+        &self,
+        container: &Container,
+        doing: String,
+        error: &CosmosError,
+    ) -> ClusterError {
         if is_missing_item(error) {
             let detail = "it is not there any more";
             return ClusterError::new(Service::State, doing, Fault::Conflict, detail);
@@ -158,7 +162,12 @@ fn encode(item: &impl Serialize, doing: &str) -> Result<Box<RawValue>> {
     let (bytes, limit) = (text.get().len(), DOCUMENT_LIMIT);
     if bytes > limit {
         let detail = format!("the item would have {bytes} bytes; the service takes {limit}");
-        return Err(ClusterError::new(Service::State, doing, Fault::TooLarge { bytes, limit }, detail));
+        return Err(ClusterError::new(
+            Service::State,
+            doing,
+            Fault::TooLarge { bytes, limit },
+            detail,
+        ));
     }
     Ok(text)
 }
