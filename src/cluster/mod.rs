@@ -14,6 +14,9 @@ mod state;
 
 use std::{fmt, sync::Arc};
 
+pub use azure::{
+    BadConnectionString, RedisCheck, RedisConnection, RedisCoordinationStore, RedisIdentity,
+};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{
     Acquired, CoordinationStore, Heartbeat, HeldLock, Holder, Key, Ownership, WorkerMode,

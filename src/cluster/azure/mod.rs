@@ -6,4 +6,7 @@ mod identity;
 mod queue;
 mod redis;
 
-pub use self::connection_string::BadConnectionString;
+pub use self::{
+    connection_string::BadConnectionString,
+    redis::{RedisCheck, RedisConnection, RedisCoordinationStore, RedisIdentity},
+};
