@@ -15,8 +15,9 @@ mod state;
 use std::{fmt, sync::Arc};
 
 pub use azure::{
-    BadConnectionString, CosmosConnection, CosmosFinding, CosmosNames, CosmosStore, Provisioned,
-    QueueCheck, QueueHealth, StorageConnection, StorageQueue, Unreadable,
+    AzureServices, AzureSettings, BadConnectionString, CosmosConnection, CosmosFinding,
+    CosmosNames, CosmosStore, Provisioned, QueueCheck, QueueHealth, RedisCheck, RedisConnection,
+    RedisCoordinationStore, RedisIdentity, StorageConnection, StorageQueue, Unreadable,
 };
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{

@@ -2,6 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/case.rs"]
+mod case;
+#[path = "../support/played.rs"]
+mod played;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/shapes.rs"]
+#[allow(dead_code, reason = "shared with the benches")]
+mod shapes;
+
+mod conformance;
+mod cost;
+mod outages;
 mod raw;
 mod services;
 mod state;

@@ -1,0 +1,77 @@
+//! The contract of the coordination store on a single server, a cluster, and over TLS.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use flowcraft_tui::cluster::{
+    Cluster, RedisConnection, RedisCoordinationStore, SystemClock,
+    contract::{Sleeping, Subject},
+    memory_cluster,
+};
+
+use crate::services::{services, text};
+
+fn subject(connection: RedisConnection) -> Subject {
+    let coordination = Arc::new(RedisCoordinationStore::new(connection, None));
+    let cluster = Cluster { coordination, ..memory_cluster(Arc::new(SystemClock)) };
+    Subject { cluster, time: Arc::new(Sleeping), keep: Box::new(()) }
+}
+
+/// A database of its own for each case: 0 is everybody else's.
+fn own_database(url: &str) -> String {
+    static CASES: AtomicU32 = AtomicU32::new(0);
+    let number = CASES.fetch_add(1, Ordering::Relaxed) % 15 + 1;
+    format!("{}/{number}", url.trim_end_matches('/'))
+}
+
+mod single {
+    use super::*;
+
+    async fn setup() -> Option<Subject> {
+        let url = own_database(text(services()?, "/redis/url"));
+        Some(subject(RedisConnection::parse(&url).unwrap()))
+    }
+
+    flowcraft_tui::cluster_contract!(only coordination: #[tokio::test] setup);
+}
+
+mod resp3 {
+    use super::*;
+
+    async fn setup() -> Option<Subject> {
+        let url = own_database(text(services()?, "/redis/url")) + "?protocol=resp3";
+        Some(subject(RedisConnection::parse(&url).unwrap()))
+    }
+
+    flowcraft_tui::cluster_contract!(only coordination: #[tokio::test] setup);
+}
+
+mod cluster {
+    use super::*;
+
+    async fn setup() -> Option<Subject> {
+        let services = services()?;
+        services.get("redisCluster")?;
+        let connection = RedisConnection::parse(text(services, "/redisCluster/url")).unwrap();
+        Some(subject(connection))
+    }
+
+    flowcraft_tui::cluster_contract!(only coordination: #[tokio::test] setup);
+}
+
+mod tls {
+    use super::*;
+
+    async fn setup() -> Option<Subject> {
+        let services = services()?;
+        services.get("redisTls")?;
+        let certificates = std::fs::read(text(services, "/redisTls/caFile")).unwrap();
+        let url = own_database(text(services, "/redisTls/url"));
+        let connection = RedisConnection::parse(&url).unwrap();
+        Some(subject(connection.with_root_certificates(certificates)))
+    }
+
+    flowcraft_tui::cluster_contract!(only coordination: #[tokio::test] setup);
+}
