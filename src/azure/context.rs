@@ -97,7 +97,8 @@ impl CosmosDbContext {
             match self.state.commit_document(&self.run, &version, &ops, &after).await {
                 Err(error) if error.fault == Fault::Conflict && tries < TRIES => {
                     tries += 1;
-                    let pause = Duration::from_millis(rand::random_range(1..=20 * u64::from(tries)));
+                    let pause =
+                        Duration::from_millis(rand::random_range(1..=20 * u64::from(tries)));
                     tokio::time::sleep(pause).await;
                 }
                 written => return written.map(|_| ()),

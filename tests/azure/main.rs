@@ -16,5 +16,6 @@ mod conformance;
 mod cost;
 mod outages;
 mod raw;
+mod redis;
 mod services;
 mod state;

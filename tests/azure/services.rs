@@ -4,10 +4,12 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
-use flowcraft_tui::cluster::{CosmosConnection, CosmosNames, CosmosStore};
+use flowcraft_tui::cluster::{
+    AzureServices, AzureSettings, Cluster, CosmosConnection, CosmosNames, CosmosStore, SystemClock,
+};
 use serde_json::{Value, json};
 
 /// The variable by which the test command says where the servers are, as JSON.
@@ -86,6 +88,22 @@ impl Services {
         (store, database)
     }
 
+    /// How to reach them, with names that nobody else uses.
+    pub(crate) fn settings(&self) -> AzureSettings {
+        let settings = AzureSettings::parse(
+            self.text("/queue/connectionString"),
+            self.text("/cosmos/connectionString"),
+            self.text("/redis/url"),
+        );
+        let names = CosmosNames { database: fresh("db"), ..CosmosNames::default() };
+        AzureSettings { queue: fresh("q"), names, ..settings.unwrap() }
+    }
+
+    /// A cluster of its own, but for Redis, which all share.
+    pub(crate) async fn cluster(&self) -> Cluster {
+        provided(self.settings()).await
+    }
+
     async fn control(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
         let mut request =
             reqwest::Client::new().request(method, format!("{}{path}", self.text("/control")));
@@ -106,10 +124,27 @@ impl Services {
         self.control(reqwest::Method::GET, "/counts", None).await
     }
 
+    /// Kills Redis: what it knew is gone.
+    pub(crate) async fn stop_redis(&self) {
+        self.control(reqwest::Method::POST, "/services/redis/stop", Some(json!({}))).await;
+    }
+
+    /// Starts Redis again, empty.
+    pub(crate) async fn start_redis(&self) {
+        self.control(reqwest::Method::POST, "/services/redis/start", Some(json!({}))).await;
+    }
+
     /// Begins to count anew.
     pub(crate) async fn reset_counts(&self) {
         self.control(reqwest::Method::POST, "/counts/reset", Some(json!({}))).await;
     }
+}
+
+/// The cluster that settings name, with all that must be there.
+pub(crate) async fn provided(settings: AzureSettings) -> Cluster {
+    let services = AzureServices::new(settings).unwrap();
+    services.create_missing().await.unwrap();
+    services.cluster(Arc::new(SystemClock))
 }
 
 /// A fault that goes on until it is lifted.

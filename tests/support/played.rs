@@ -8,7 +8,12 @@ use crate::{
 };
 
 /// Plays a case with some workers, and returns how it differs from what is expected.
-pub(crate) async fn run_case(case: &Case, cluster: &Cluster, workers: usize, seed: u64) -> Vec<String> {
+pub(crate) async fn run_case(
+    case: &Case,
+    cluster: &Cluster,
+    workers: usize,
+    seed: u64,
+) -> Vec<String> {
     let starts = Starts::default();
     let registry = counted(&registry::registry(), &starts);
     let mut running = tokio::task::JoinSet::new();

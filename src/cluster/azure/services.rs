@@ -4,7 +4,8 @@ use std::{env, sync::Arc};
 
 use super::{
     BadConnectionString, CosmosConnection, CosmosFinding, CosmosNames, CosmosStore, Provisioned,
-    RedisConnection, RedisCoordinationStore, StorageConnection, StorageQueue,
+    QueueCheck, RedisCheck, RedisConnection, RedisCoordinationStore, RedisIdentity,
+    StorageConnection, StorageQueue, identity,
 };
 use crate::cluster::{Clock, Cluster, Neighbours, Result, StateStore};
 
@@ -66,10 +67,11 @@ impl AzureServices {
     pub fn new(settings: AzureSettings) -> Result<Self> {
         let AzureSettings { storage, cosmos, redis, queue, names } = settings;
         let name = format!("{} · {queue}", storage.account());
+        let identity = RedisIdentity::new(identity::credential(), identity::object_id);
         Ok(Self {
             queue: Arc::new(StorageQueue::connect(&storage, &queue)?),
             state: Arc::new(CosmosStore::new(cosmos, names)),
-            coordination: Arc::new(RedisCoordinationStore::new(redis)?),
+            coordination: Arc::new(RedisCoordinationStore::new(redis, Some(identity))),
             name,
         })
     }
@@ -99,10 +101,29 @@ impl AzureServices {
         Ok(queues.chain(containers).collect())
     }
 
-    /// Which of them are missing. Changes nothing.
+    /// Which of them are there. Changes nothing.
     pub async fn look(&self) -> Result<Vec<(String, Provisioned)>> {
-        let (queues, containers) = tokio::try_join!(self.queue.look(), self.state.look())?;
-        let queues = queues.into_iter().map(|(name, made)| (format!("queue {name}"), made));
-        Ok(queues.chain(containers).collect())
+        let mut found = Vec::new();
+        for QueueCheck { name, health, .. } in self.queue.check().await {
+            let state = health?.map_or(Provisioned::Missing, |_| Provisioned::Existing);
+            found.push((format!("queue {name}"), state));
+        }
+        found.extend(self.state.look().await?);
+        Ok(found)
+    }
+
+    /// Looks at both queues.
+    pub async fn check_queues(&self) -> Vec<QueueCheck> {
+        self.queue.check().await
+    }
+
+    /// Looks at both containers, by their names.
+    pub async fn check_containers(&self) -> Vec<(String, Result<CosmosFinding>)> {
+        self.state.check().await
+    }
+
+    /// Looks at Redis.
+    pub async fn check_redis(&self) -> Result<RedisCheck> {
+        self.coordination.check().await
     }
 }

@@ -5,7 +5,7 @@ use flowcraft_tui::cluster::{
 };
 
 use super::{LONG, assert_failed, holder, node, server::Server, store};
-use crate::services::{services, text};
+use crate::services::services;
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_without_naming_it() {
@@ -80,41 +80,34 @@ async fn missing_permissions_are_named() {
 #[tokio::test]
 async fn certificates_are_checked() {
     let Some(services) = services() else { return };
-    if services.get("redisTls").is_none() {
-        return;
-    }
     // The system does not know who signed it.
-    let url = text(services, "/redisTls/url");
+    let url = services.text("/redisTls/url");
     assert_failed(store(url).get(&node("a")).await, &Fault::Refused, &["no TLS connection"]);
     // The port speaks TLS, the connection string does not.
     let plain = url.replace("rediss://", "redis://");
     let result = store(&plain).get(&node("a")).await;
     assert_failed(result, &Fault::Unavailable, &[]);
     // And the other way round.
-    let no_tls = text(services, "/redis/url").replace("redis://", "rediss://");
+    let no_tls = services.text("/redis/url").replace("redis://", "rediss://");
     assert_failed(store(&no_tls).get(&node("a")).await, &Fault::Refused, &["no TLS connection"]);
 }
 
 #[tokio::test]
 async fn a_check_tells_what_there_is() {
     let Some(services) = services() else { return };
-    let single = store(text(services, "/redis/url")).check().await.unwrap();
+    let single = store(services.text("/redis/url")).check().await.unwrap();
     assert!(single.version.as_deref().is_some_and(|version| version.contains('.')), "{single:?}");
     assert_eq!((single.primaries, single.tls), (None, false));
     assert!(single.clock_ahead_millis.is_some_and(|ahead| ahead.abs() < 1000), "{single:?}");
     assert_eq!((single.eviction.as_deref(), &single.warnings[..]), (Some("noeviction"), &[][..]));
 
-    if services.get("redisCluster").is_some() {
-        let cluster = store(text(services, "/redisCluster/url")).check().await.unwrap();
-        assert_eq!(cluster.primaries, Some(3));
-    }
-    if services.get("redisTls").is_some() {
-        let connection = RedisConnection::parse(text(services, "/redisTls/url")).unwrap();
-        let certificates = std::fs::read(text(services, "/redisTls/caFile")).unwrap();
-        let connection = connection.with_root_certificates(certificates);
-        let tls = RedisCoordinationStore::new(connection, None).check().await.unwrap();
-        assert!(tls.tls && tls.warnings.is_empty(), "{tls:?}");
-    }
+    let cluster = store(services.text("/redisCluster/url")).check().await.unwrap();
+    assert_eq!(cluster.primaries, Some(3));
+    let connection = RedisConnection::parse(services.text("/redisTls/url")).unwrap();
+    let certificates = std::fs::read(services.text("/redisTls/caFile")).unwrap();
+    let connection = connection.with_root_certificates(certificates);
+    let tls = RedisCoordinationStore::new(connection, None).check().await.unwrap();
+    assert!(tls.tls && tls.warnings.is_empty(), "{tls:?}");
 
     let Some(server) = Server::start(&["--maxmemory-policy", "allkeys-lru"]).await else { return };
     let evicting = store(&server.url()).check().await.unwrap();

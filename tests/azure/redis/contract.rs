@@ -11,7 +11,7 @@ use flowcraft_tui::cluster::{
     memory_cluster,
 };
 
-use crate::services::{services, text};
+use crate::services::services;
 
 fn subject(connection: RedisConnection) -> Subject {
     let coordination = Arc::new(RedisCoordinationStore::new(connection, None));
@@ -30,7 +30,7 @@ mod single {
     use super::*;
 
     async fn setup() -> Option<Subject> {
-        let url = own_database(text(services()?, "/redis/url"));
+        let url = own_database(services()?.text("/redis/url"));
         Some(subject(RedisConnection::parse(&url).unwrap()))
     }
 
@@ -41,7 +41,7 @@ mod resp3 {
     use super::*;
 
     async fn setup() -> Option<Subject> {
-        let url = own_database(text(services()?, "/redis/url")) + "?protocol=resp3";
+        let url = own_database(services()?.text("/redis/url")) + "?protocol=resp3";
         Some(subject(RedisConnection::parse(&url).unwrap()))
     }
 
@@ -53,8 +53,7 @@ mod cluster {
 
     async fn setup() -> Option<Subject> {
         let services = services()?;
-        services.get("redisCluster")?;
-        let connection = RedisConnection::parse(text(services, "/redisCluster/url")).unwrap();
+        let connection = RedisConnection::parse(services.text("/redisCluster/url")).unwrap();
         Some(subject(connection))
     }
 
@@ -66,9 +65,8 @@ mod tls {
 
     async fn setup() -> Option<Subject> {
         let services = services()?;
-        services.get("redisTls")?;
-        let certificates = std::fs::read(text(services, "/redisTls/caFile")).unwrap();
-        let url = own_database(text(services, "/redisTls/url"));
+        let certificates = std::fs::read(services.text("/redisTls/caFile")).unwrap();
+        let url = own_database(services.text("/redisTls/url"));
         let connection = RedisConnection::parse(&url).unwrap();
         Some(subject(connection.with_root_certificates(certificates)))
     }

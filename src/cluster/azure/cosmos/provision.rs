@@ -12,6 +12,13 @@ use crate::cluster::{Result, azure::Provisioned};
 /// The path of the partition key of both containers.
 const PARTITION_KEY: &str = "/runId";
 
+/// What to do about what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Report,
+}
+
 /// What is wrong with a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CosmosFinding {
@@ -27,50 +34,65 @@ impl CosmosStore {
     /// Creates the database and the containers where they are missing. Returns what there is now,
     /// by name.
     pub async fn create_missing(&self) -> Result<Vec<(String, Provisioned)>> {
+        self.provision(Missing::Create).await
+    }
+
+    /// Which of the database and the containers are there, by name. Changes nothing.
+    pub async fn look(&self) -> Result<Vec<(String, Provisioned)>> {
+        self.provision(Missing::Report).await
+    }
+
+    async fn provision(&self, missing: Missing) -> Result<Vec<(String, Provisioned)>> {
         let database = &self.0.names.database;
-        let mut done = Vec::new();
-        let created = self.create_database().await.map_err(|error| {
+        let found = self.provision_database(missing).await.map_err(|error| {
             let place = self.place(&self.0.contexts);
-            failed(place, format!("create database {database:?}"), &error)
+            failed(place, format!("provide database {database:?}"), &error)
         })?;
-        done.push((format!("database {database}"), created));
+        let mut all = vec![(format!("database {database}"), found)];
         for (container, policy) in
             [(&self.0.contexts, contexts_policy()), (&self.0.statuses, statuses_policy())]
         {
-            let created = self.create_container(container, policy).await.map_err(|error| {
-                failed(
-                    self.place(container),
-                    format!("create container {:?}", container.path),
-                    &error,
-                )
+            let found = self.provision_container(container, policy, missing).await;
+            let found = found.map_err(|error| {
+                let doing = format!("provide container {:?}", container.path);
+                failed(self.place(container), doing, &error)
             })?;
-            done.push((format!("container {}", container.path), created));
+            all.push((format!("container {}", container.path), found));
         }
-        Ok(done)
+        Ok(all)
     }
 
-    async fn create_database(&self) -> Result<Provisioned, CosmosError> {
+    async fn provision_database(&self, missing: Missing) -> Result<Provisioned, CosmosError> {
         let client = self.client().await?;
         let database = client.database_client(self.0.names.database.as_str());
         if exists(database.read(None).await)? {
             return Ok(Provisioned::Existing);
         }
-        created(client.create_database(&self.0.names.database, None).await)
+        match missing {
+            Missing::Report => Ok(Provisioned::Missing),
+            Missing::Create => created(client.create_database(&self.0.names.database, None).await),
+        }
     }
 
-    async fn create_container(
+    async fn provision_container(
         &self,
         container: &Container,
         policy: IndexingPolicy,
+        missing: Missing,
     ) -> Result<Provisioned, CosmosError> {
         let database = self.client().await?.database_client(self.0.names.database.as_str());
         if exists(database.container_client(container.name.as_str(), None).await)? {
             return Ok(Provisioned::Existing);
         }
-        let key = PartitionKeyDefinition::from(PARTITION_KEY);
-        let properties =
-            ContainerProperties::new(container.name.clone(), key).with_indexing_policy(policy);
-        created(database.create_container(properties, None).await)
+        match missing {
+            Missing::Report => Ok(Provisioned::Missing),
+            Missing::Create => {
+                let key = PartitionKeyDefinition::from(PARTITION_KEY);
+                let properties = ContainerProperties::new(container.name.clone(), key)
+                    .with_indexing_policy(policy);
+                created(database.create_container(properties, None).await)
+            }
+        }
     }
 
     /// Looks at the containers, by their names. An error says which one is missing or out of reach.
