@@ -15,6 +15,7 @@ mod shapes;
 mod conformance;
 mod cost;
 mod outages;
+mod queue;
 mod raw;
 mod redis;
 mod services;

@@ -144,8 +144,8 @@ struct Source {
     lacking: Option<String>,
     /// Whether the environment names it: then no other is meant, and none is asked.
     decisive: bool,
-    /// Whether to look first whether the machine has a metadata service.
-    probe: Option<Option<Transport>>,
+    /// How to look first whether the machine has a metadata service, where that is to be done.
+    probe: Option<Probe>,
     make: Make,
     made: OnceLock<Arc<dyn TokenCredential>>,
 }
@@ -166,18 +166,17 @@ impl Source {
         if let Some(lacking) = &self.lacking {
             return Err(answer(lacking.clone(), false));
         }
-        if let Some(transport) = &self.probe
-            && !is_azure_machine(transport.clone()).await
+        if let Some(probe) = &self.probe
+            && !probe.finds_azure().await
         {
             return Err(answer("this is no machine of Azure's".to_owned(), false));
         }
         let asking = async {
-            let credential = match self.made.get() {
-                Some(made) => made,
-                None => {
-                    let made = (self.make)()?;
-                    self.made.get_or_init(|| made)
-                }
+            let credential = if let Some(made) = self.made.get() {
+                made
+            } else {
+                let made = (self.make)()?;
+                self.made.get_or_init(|| made)
             };
             credential.get_token(scopes, None).await
         };
@@ -334,7 +333,7 @@ fn managed_identity(around: &Surroundings<'_>) -> Source {
         }))?;
         Ok(made)
     });
-    let probe = (!named).then(|| around.transport.clone());
+    let probe = (!named).then(|| Probe { replaced: around.transport.clone() });
     Source { decisive, probe, ..Source::new("managed identity", None, make) }
 }
 
@@ -375,18 +374,24 @@ fn options(replaced: Option<Transport>, distance: Distance) -> azure_core::Resul
     })
 }
 
-/// Whether Azure's metadata service is there. Nothing waits longer than a second for it.
-async fn is_azure_machine(replaced: Option<Transport>) -> bool {
-    let Ok(url) = Url::parse(METADATA) else { return false };
-    let Ok(transport) = replaced.map_or_else(|| transport(Distance::Near), Ok) else {
-        return false;
-    };
-    let mut request = Request::new(url, Method::Get);
-    let context = Context::new();
-    let asking = transport.send(&context, &mut request);
-    tokio::time::timeout(PROBE, asking)
-        .await
-        .is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == 400))
+/// A look whether Azure's metadata service is there.
+struct Probe {
+    replaced: Option<Transport>,
+}
+
+impl Probe {
+    /// Nothing waits longer than a second for it.
+    async fn finds_azure(&self) -> bool {
+        let Ok(url) = Url::parse(METADATA) else { return false };
+        let transport = self.replaced.clone().map_or_else(|| transport(Distance::Near), Ok);
+        let Ok(transport) = transport else { return false };
+        let mut request = Request::new(url, Method::Get);
+        let context = Context::new();
+        let asking = transport.send(&context, &mut request);
+        tokio::time::timeout(PROBE, asking)
+            .await
+            .is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == 400))
+    }
 }
 
 /// The first line of what a source says, without the credential's name and links to manuals.
@@ -400,7 +405,13 @@ fn what_it_says(error: &azure_core::Error) -> String {
             cause = inner.source();
         }
     }
-    let said = text.split_once("authentication failed.").map_or(text.as_str(), |(_, said)| said);
+    let mut said = text.split_once("authentication failed.").map_or(text.as_str(), |(_, s)| s);
+    // The SDK wraps Entra's words in a complaint of its own if they have line breaks.
+    if let Some(start) = said.find("AADSTS") {
+        said = &said[start..];
+    }
+    let said =
+        ["\\r\\n", " Trace ID:"].iter().fold(said, |s, end| s.split(end).next().unwrap_or(s));
     let line = said.trim().lines().next().unwrap_or_default();
     let line: String = line.chars().filter(|c| !c.is_control()).take(SAID).collect();
     if line.is_empty() { "no reason given".to_owned() } else { line }

@@ -245,10 +245,10 @@ fn development(members: &Members) -> Result<StorageConnection, BadConnectionStri
         }
     }
     let mut endpoint = match members.get("DevelopmentStorageProxyUri") {
-        Some(uri) => Url::parse(uri).ok().filter(|url| url.has_host()),
+        Some(uri) => Url::parse(uri).ok().filter(Url::has_host),
         None => Url::parse("http://127.0.0.1").ok(),
     }
-    .filter(|url| matches!(url.scheme(), "http" | "https"))
+    .filter(|url| matches!(url.scheme(), "http" | "https") && !url.authority().contains('@'))
     .ok_or_else(|| members.bad("has a DevelopmentStorageProxyUri that is no http URL"))?;
     if endpoint.port().is_none() && endpoint.set_port(Some(DEVELOPMENT_PORT)).is_err() {
         return Err(members.bad("has a DevelopmentStorageProxyUri without a host"));
@@ -328,7 +328,8 @@ fn endpoint(
 fn account_of(endpoint: &Url) -> String {
     let host = endpoint.host_str().unwrap_or_default();
     let name = match host.split_once(".queue.") {
-        Some((account, _)) => account,
+        // Further parts name a zone or a private link.
+        Some((account, _)) => account.split('.').next().unwrap_or(account),
         None => {
             Some(endpoint.path().trim_matches('/')).filter(|path| !path.is_empty()).unwrap_or(host)
         }

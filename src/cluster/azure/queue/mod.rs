@@ -92,7 +92,8 @@ impl StorageQueue {
         Self::over(connection, name, credential.as_ref(), &transport)
     }
 
-    fn over(
+    /// The same over a given network.
+    pub(super) fn over(
         connection: &StorageConnection,
         name: &str,
         credential: Option<&Arc<dyn TokenCredential>>,

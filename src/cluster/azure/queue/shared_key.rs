@@ -27,7 +27,7 @@ impl SharedKey {
         Self { account: account.to_owned(), key }
     }
 
-    fn authorization(&self, request: &Request) -> azure_core::Result<String> {
+    pub(super) fn authorization(&self, request: &Request) -> azure_core::Result<String> {
         let signature = hmac_sha256(&string_to_sign(&self.account, request), &self.key)?;
         Ok(format!("SharedKey {}:{signature}", self.account))
     }
@@ -49,7 +49,7 @@ impl Policy for SharedKey {
 }
 
 /// What the service computes from the request that it sees, to compare signatures.
-fn string_to_sign(account: &str, request: &Request) -> String {
+pub(super) fn string_to_sign(account: &str, request: &Request) -> String {
     let header = |name: &'static str| {
         request.headers().get_optional_str(&HeaderName::from_static(name)).unwrap_or_default()
     };
