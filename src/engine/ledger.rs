@@ -69,7 +69,8 @@ pub struct Head {
     pub rev: u64,
     /// The run's status.
     pub status: RunStatus,
-    /// Whether the work that follows the end (final status, the parent's node) is done.
+    /// For a subflow's run: whether the work that follows the end (final status, the parent's node)
+    /// is done.
     #[serde(default)]
     pub closed: Closing,
     /// The run and node this run works for, if it is a subflow's.
@@ -106,7 +107,8 @@ pub struct PastFailure {
     pub error: String,
 }
 
-/// Whether a run's closing work is done.
+/// Whether a run's closing work is done. Only a run that works for another says so here: the closing
+/// work of any other is its final status item, which shows by itself whether it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Closing {

@@ -8,7 +8,7 @@ use super::{OperationError, Operations};
 use crate::{
     blueprint::{NodeId, RunId},
     cluster::{DeadLetter, Depth, Heartbeat, Holder, Job, Key, Lane, MAX_RECEIVE, WorkerMode},
-    engine::{Awaits, Closing, Entry, RunDocument, Timestamp, lost_outputs},
+    engine::{Awaits, Entry, RunDocument, RunStatus, Timestamp, lost_outputs},
     worker::UnusableBlueprint,
 };
 
@@ -133,7 +133,8 @@ impl Operations {
         let around = self.look_around().await?;
         let mut causes = Vec::new();
         if document.status().is_final() {
-            causes.push(finished(run, &document));
+            let closed = self.core.is_closed(run, &document).await?;
+            causes.push(finished(run, &document, closed));
         } else {
             self.blueprint_causes(&document, &mut causes);
             lost(run, &document, &mut causes);
@@ -198,7 +199,7 @@ impl Operations {
     }
 }
 
-fn finished(run: &RunId, document: &RunDocument) -> Cause {
+fn finished(run: &RunId, document: &RunDocument, closed: bool) -> Cause {
     let head = document.head();
     let mut evidence = vec![format!("the run is {}", head.status)];
     evidence.extend(head.finished_at.map(|at| format!("since {at}")));
@@ -219,9 +220,9 @@ fn finished(run: &RunId, document: &RunDocument) -> Cause {
             ),
         };
     }
-    let remedy = match (head.status, head.closed) {
-        (_, Closing::Open) => format!("flowcraft-tui reconcile {run}"),
-        (crate::engine::RunStatus::Completed, _) => "nothing is to be done".to_owned(),
+    let remedy = match head.status {
+        _ if !closed => format!("flowcraft-tui reconcile {run}"),
+        RunStatus::Completed => "nothing is to be done".to_owned(),
         _ => format!("flowcraft-tui requeue {run}"),
     };
     Cause { cause: CauseKind::Finished, confidence: Confidence::High, evidence, remedy }

@@ -77,7 +77,7 @@ impl Operations {
         check_same(&run, &stored, &document, &graph)?;
         let again = !same_start(&stored, &document);
         if stored.status().is_final() {
-            self.core.close(&session, &stored, &graph).await?;
+            self.core.ensure_closed(&session, &stored, &graph).await?;
         } else {
             self.send_first(&run, &stored, effects).await?;
         }

@@ -18,8 +18,8 @@ use crate::{
     blueprint::{NodeId, RunId},
     cluster::{Holder, Job},
     engine::{
-        Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
-        FailureKind, Graph, NodeState, RunDocument, Verdict, Work, reachable_work,
+        Awaits, Builtin, Continuation, Entry, Event, ExecutionRecord, Failure, FailureKind, Graph,
+        NodeState, RunDocument, Verdict, Work, reachable_work,
     },
 };
 
@@ -169,11 +169,7 @@ impl Worker {
         document: &RunDocument,
         graph: &Graph,
     ) -> Result<Handled, SessionError> {
-        if document.head().closed == Closing::Closed {
-            tracing::debug!(run = %session.run(), "the run has ended: the message is dropped");
-            return Ok(Handled::Done(None));
-        }
-        Ok(Handled::Done(self.core.close(session, document, graph).await?))
+        Ok(Handled::Done(self.core.ensure_closed(session, document, graph).await?))
     }
 
     async fn warn_of_changed_blueprint(

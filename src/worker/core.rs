@@ -19,8 +19,8 @@ use crate::{
     blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
     cluster::{Cluster, Job, Key, Lane, Neighbours},
     engine::{
-        Awaits, Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus,
-        Timestamp, Verdict, Work,
+        Awaits, Closing, Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument,
+        RunStatus, Timestamp, Verdict, Work,
     },
 };
 
@@ -223,7 +223,8 @@ impl Core {
     }
 
     /// Does a finished run's closing work: its final status, and the job by which its parent takes
-    /// notice. Without a parent the run is closed after this; with one, once that job is done.
+    /// notice. Without a parent the run is closed after this, and its status item is the record of
+    /// that; with one, it is once that job is done.
     pub(crate) async fn close(
         &self,
         session: &Session,
@@ -240,12 +241,41 @@ impl Core {
         if let Some(job) = parent_job(document) {
             return Ok(Some(Next { job, closes: Some(session.run().clone()) }));
         }
-        self.closed(session.run()).await;
         Ok(None)
     }
 
-    /// Notes that a finished run's closing work is done. Where that fails, whoever meets the run
-    /// next finds it open, and closes it.
+    /// Does a finished run's closing work, unless it is done.
+    pub(crate) async fn ensure_closed(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<Option<Next>, SessionError> {
+        if self.is_closed(session.run(), document).await? {
+            tracing::debug!(run = %session.run(), "the run has ended and is closed");
+            return Ok(None);
+        }
+        self.close(session, document, graph).await
+    }
+
+    /// Whether a finished run's closing work is done. A run that works for another notes that in its
+    /// ledger; any other one's is its final status, which is written last.
+    pub(crate) async fn is_closed(
+        &self,
+        run: &RunId,
+        document: &RunDocument,
+    ) -> Result<bool, SessionError> {
+        let head = document.head();
+        if head.parent.is_some() {
+            return Ok(head.closed == Closing::Closed);
+        }
+        let state = &self.cluster().state;
+        let known = self.patience().call(|| state.read_status(run)).await?;
+        Ok(known.is_some_and(|known| known.item.status == Some(head.status)))
+    }
+
+    /// Notes that the closing work of a finished run that works for another is done. Where that
+    /// fails, whoever meets the run next finds it open, and closes it.
     pub(crate) async fn closed(&self, run: &RunId) {
         let session = self.session(run);
         let closed = session.submit(Event::Close, Continuation::Enqueue, Loyalty::Anyway).await;

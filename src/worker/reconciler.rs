@@ -14,8 +14,7 @@ use crate::{
     blueprint::{NodeId, RunId},
     cluster::{Holder, Key, Lane, StatusItem, StatusQuery},
     engine::{
-        Awaits, Closing, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp,
-        lost_outputs,
+        Awaits, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp, lost_outputs,
     },
 };
 
@@ -211,7 +210,7 @@ impl Core {
         let head = document.head();
         let mut diagnosis = Diagnosis::default();
         if head.status.is_final() {
-            diagnosis.unclosed = head.closed == Closing::Open;
+            diagnosis.unclosed = !self.is_closed(run, document).await?;
             return Ok(diagnosis);
         }
         let now = self.now();
