@@ -57,7 +57,8 @@ impl std::fmt::Display for RunStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
-    /// Which blueprint the run follows.
+    /// Which blueprint the run follows. Empty where a document without a ledger does not say: use
+    /// [`Head::blueprint`].
     pub blueprint_id: BlueprintId,
     /// `metadata.version` of that blueprint at the start, if it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +66,7 @@ pub struct Head {
     /// Fingerprint of that blueprint.
     #[serde(default)]
     pub blueprint_hash: String,
-    /// Raised by every commit of ours.
+    /// Raised by every commit of ours. Zero: there was none, and there is no ledger yet.
     pub rev: u64,
     /// The run's status.
     pub status: RunStatus,
@@ -94,6 +95,42 @@ pub struct Head {
     /// lost took effect.
     #[serde(default)]
     pub commit: String,
+}
+
+impl Head {
+    /// The head of a document that only JavaScript workers and clients have written: it has no
+    /// ledger, and may not say which blueprint it follows.
+    pub fn unadopted(
+        blueprint_id: Option<BlueprintId>,
+        blueprint_version: Option<String>,
+        started_at: Timestamp,
+    ) -> Self {
+        Self {
+            blueprint_id: blueprint_id.unwrap_or_else(|| BlueprintId::from("")),
+            blueprint_version,
+            blueprint_hash: String::new(),
+            rev: 0,
+            status: RunStatus::Running,
+            closed: Closing::Open,
+            parent: None,
+            started_at,
+            finished_at: None,
+            awaited: 0,
+            past_failures: Vec::new(),
+            warnings: Vec::new(),
+            commit: String::new(),
+        }
+    }
+
+    /// Whether the document has no ledger yet: the first commit of ours makes one.
+    pub fn is_unadopted(&self) -> bool {
+        self.rev == 0
+    }
+
+    /// Which blueprint the run follows, if its document says so.
+    pub fn blueprint(&self) -> Option<&BlueprintId> {
+        Some(&self.blueprint_id).filter(|id| !id.is_empty())
+    }
 }
 
 /// A failure that nothing handled, of a node that has been reset since.
@@ -160,6 +197,10 @@ pub struct Entry {
     /// The targets it routed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<NodeId>,
+    /// For a node that a JavaScript worker ran: targets that it may have routed to. The action it
+    /// returned decides that, and is not recorded anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<NodeId>,
     /// The action it returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -373,6 +414,7 @@ impl Default for Entry {
             arrival: Arrival::None,
             has_output: false,
             routes: Vec::new(),
+            undecided: Vec::new(),
             action: None,
             input_from: None,
             by: None,
