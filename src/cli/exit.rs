@@ -185,6 +185,11 @@ impl From<OperationError> for CliError {
                 Self::usage(message).hint("`flowcraft-tui dead-letters` lists them")
             }
             OperationError::NotAJob(_) => Self::failed(message),
+            OperationError::Session(SessionError::RouteUnknown(unknown)) => Self::failed(message)
+                .hint(format!(
+                    "`flowcraft-tui requeue` with `--node {}` runs it again",
+                    unknown.node
+                )),
             OperationError::Session(SessionError::Blueprint(_))
             | OperationError::UnknownBlueprint { near: Some(_), .. }
             | OperationError::RunId { .. }

@@ -19,7 +19,7 @@ use crate::{
     cluster::{
         Cluster, Job, Lane, MAX_RECEIVE, ReadDocument, StatusItem, StatusQuery, memory_cluster,
     },
-    engine::{Answer, Awaits, Closing, RunDocument, RunStatus, Timestamp},
+    engine::{Answer, Awaits, RunDocument, RunStatus, Timestamp},
     operations::{Lint, Operations, StartRequest},
     worker::{Worker, WorkerConfig},
 };
@@ -179,7 +179,7 @@ impl Scene {
         if let Ending::Answered(action) = self.ending {
             self.clock.put_on(Duration::from_secs(100));
             self.answer(&run, action).await?;
-            self.until(&run, |document| document.head().closed == Closing::Closed).await?;
+            self.until_closed(&run).await?;
         }
         working.shutdown().await;
         match self.ending {
@@ -212,9 +212,7 @@ impl Scene {
     /// Waits until the run has come to where its scene ends, or where somebody answers it.
     async fn until_it_rests(&self, run: &RunId) -> Result<(), DemoError> {
         match self.ending {
-            Ending::Ended => {
-                self.until(run, |document| document.head().closed == Closing::Closed).await
-            }
+            Ending::Ended => self.until_closed(run).await,
             Ending::Waits | Ending::Answered(_) => {
                 self.until(run, |document| document.status() == RunStatus::Awaiting).await
             }
@@ -240,6 +238,18 @@ impl Scene {
     ) -> Result<(), DemoError> {
         for _ in 0..PATIENCE {
             if condition(&self.document(run).await?) {
+                return Ok(());
+            }
+            self.pass_time(self.worker.status().in_flight).await;
+        }
+        Err(DemoError::Stuck(run.clone()))
+    }
+
+    /// Waits until the run has ended and its final status is written.
+    async fn until_closed(&self, run: &RunId) -> Result<(), DemoError> {
+        for _ in 0..PATIENCE {
+            let known = self.cluster.state.read_status(run).await?;
+            if known.is_some_and(|known| known.item.status.is_some_and(RunStatus::is_final)) {
                 return Ok(());
             }
             self.pass_time(self.worker.status().in_flight).await;
@@ -275,7 +285,7 @@ impl Scene {
         let mut working = JoinSet::new();
         let worker = self.worker.clone();
         working.spawn(async move { worker.run().await });
-        self.until(run, |document| document.head().closed == Closing::Closed).await?;
+        self.until_closed(run).await?;
         for _ in 0..PATIENCE {
             if self.cluster.queue.depth(Lane::Jobs).await?.messages == 0 {
                 break;

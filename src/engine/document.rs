@@ -57,11 +57,18 @@ struct Index {
     failed: OrdSet<NodeId>,
     completed: usize,
     dynamic: OrdSet<NodeId>,
+    /// Completed nodes of which nobody knows where they routed to.
+    undecided: OrdSet<NodeId>,
+    /// Nodes with an output that the ledger does not account for.
+    foreign: OrdSet<NodeId>,
     /// Bytes of the context.
     values: usize,
     /// Bytes of the ledger's entries.
     ledger: usize,
 }
+
+/// Prefix of the context keys that hold outputs.
+pub(crate) const OUTPUTS: &str = "_outputs.";
 
 /// Rough size of a ledger entry in JSON beside its lists and texts.
 const ENTRY_BYTES: usize = 160;
@@ -154,6 +161,23 @@ impl RunDocument {
         self.index.failed.iter()
     }
 
+    /// The completed nodes whose routes depend on an action that nobody recorded, in order of their
+    /// ids.
+    pub fn undecided(&self) -> impl Iterator<Item = &NodeId> {
+        self.index.undecided.iter()
+    }
+
+    /// The nodes that have an output though the ledger does not have them as completed, in order of
+    /// their ids: JavaScript workers ran them. Only a node's first turn counts: later ones find the
+    /// outputs of earlier ones.
+    pub fn foreign_outputs(&self) -> impl Iterator<Item = &NodeId> {
+        self.index.foreign.iter()
+    }
+
+    pub(crate) fn has_foreign_output(&self, node: &NodeId) -> bool {
+        self.index.foreign.contains(node)
+    }
+
     pub(crate) fn first_open(&self, join: &NodeId) -> usize {
         self.first_open.get(join).copied().unwrap_or(0)
     }
@@ -174,7 +198,10 @@ impl RunDocument {
 
     /// What the run's status is, going by its nodes alone.
     pub(crate) fn derived_status(&self) -> RunStatus {
-        if !self.index.ready.is_empty() || !self.index.moving_children.is_empty() {
+        let moves = !self.index.ready.is_empty()
+            || !self.index.moving_children.is_empty()
+            || !self.index.undecided.is_empty();
+        if moves {
             RunStatus::Running
         } else if !self.index.awaiting.is_empty() {
             RunStatus::Awaiting
@@ -214,15 +241,27 @@ impl RunDocument {
                 self.index.values += key.len() + json_size(value) + 4;
                 if let Some(old) = self.context.insert(key.clone(), value.clone()) {
                     self.index.values -= key.len() + json_size(&old) + 4;
+                } else if let Some(node) = key.strip_prefix(OUTPUTS)
+                    && self.nodes.get(node).is_none_or(|entry| is_first_turn(entry))
+                {
+                    self.index.foreign.insert(node.into());
                 }
             }
             Op::Remove(key) => {
                 if let Some(old) = self.context.remove(key) {
                     self.index.values -= key.len() + json_size(&old) + 4;
+                    if let Some(node) = key.strip_prefix(OUTPUTS) {
+                        self.index.foreign.remove(node);
+                    }
                 }
             }
             Op::Head(head) => self.head = head.clone(),
             Op::Node(node, entry) => {
+                if !is_first_turn(entry) {
+                    self.index.foreign.remove(node);
+                } else if self.output(node).is_some() {
+                    self.index.foreign.insert(node.clone());
+                }
                 self.index.add(node, entry);
                 if let Some(old) = self.nodes.insert(node.clone(), entry.clone()) {
                     self.index.remove(node, &old, Some(entry));
@@ -231,6 +270,9 @@ impl RunDocument {
             Op::RemoveNode(node) => {
                 if let Some(old) = self.nodes.remove(node) {
                     self.index.remove(node, &old, None);
+                    if self.output(node).is_some() {
+                        self.index.foreign.insert(node.clone());
+                    }
                 }
             }
         }
@@ -247,11 +289,18 @@ struct Membership {
     moving_child: bool,
     failed: bool,
     dynamic: bool,
+    undecided: bool,
 }
 
 impl Membership {
-    const NONE: Self =
-        Self { ready: false, awaiting: false, moving_child: false, failed: false, dynamic: false };
+    const NONE: Self = Self {
+        ready: false,
+        awaiting: false,
+        moving_child: false,
+        failed: false,
+        dynamic: false,
+        undecided: false,
+    };
 
     fn of(entry: &Entry) -> Self {
         let awaiting = entry.state == NodeState::Awaiting;
@@ -266,6 +315,7 @@ impl Membership {
                 && matches!(&entry.awaits, Some(Awaits::Child { status, .. }) if *status != RunStatus::Awaiting),
             failed: entry.state == NodeState::Failed && unhandled,
             dynamic: entry.dynamic.is_some(),
+            undecided: !entry.undecided.is_empty(),
         }
     }
 }
@@ -279,6 +329,7 @@ impl Index {
             (member.moving_child, &mut self.moving_children),
             (member.failed, &mut self.failed),
             (member.dynamic, &mut self.dynamic),
+            (member.undecided, &mut self.undecided),
         ];
         for (belongs, set) in sets {
             if belongs {
@@ -299,6 +350,7 @@ impl Index {
             (was.moving_child && !is.moving_child, &mut self.moving_children),
             (was.failed && !is.failed, &mut self.failed),
             (was.dynamic && !is.dynamic, &mut self.dynamic),
+            (was.undecided && !is.undecided, &mut self.undecided),
         ];
         for (leaves, set) in sets {
             if leaves {
@@ -310,11 +362,20 @@ impl Index {
     }
 }
 
+/// Whether a node is in its first turn and not done with it: an output that it has then is one that
+/// the ledger does not account for. (A failed node has one, null, where a fallback stands in for it.)
+fn is_first_turn(entry: &Entry) -> bool {
+    (entry.iteration, entry.generation) == (1, 0)
+        && !matches!(entry.state, NodeState::Completed | NodeState::Failed)
+        && entry.dynamic.is_none()
+}
+
 /// About how many bytes an entry has as JSON.
 fn entry_size(node: &NodeId, entry: &Entry) -> usize {
     let texts = [&entry.action, &entry.error, &entry.by].into_iter().flatten().map(String::len);
     let lists =
-        entry.routes.iter().chain(&entry.queue).chain(&entry.created).map(|id| id.len() + 3);
+        [&entry.routes, &entry.undecided, &entry.queue, &entry.created].into_iter().flatten();
+    let lists = lists.map(|id| id.len() + 3);
     let dynamic = entry.dynamic.as_ref().map_or(0, |dynamic| {
         dynamic.uses.len()
             + json_size(&Value::Object(dynamic.params.clone()))
@@ -344,7 +405,7 @@ pub(crate) fn json_size(value: &Value) -> usize {
 
 /// The context key of a node's output.
 pub fn output_key(node: &str) -> String {
-    format!("_outputs.{node}")
+    format!("{OUTPUTS}{node}")
 }
 
 /// The context key of the input that an edge prepared for a node.

@@ -24,17 +24,21 @@ pub struct Work {
     pub generation: u32,
 }
 
-/// A taken edge into a node with several predecessors: for neighbours that count.
+/// A node before a join has finished: for neighbours that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinArrival {
-    /// The node it leads to.
+    /// The join.
     pub join: NodeId,
     /// How that node is joined.
     pub strategy: JoinStrategy,
-    /// The node it comes from.
+    /// The node that has finished.
     pub source: NodeId,
     /// The source's iteration.
     pub iteration: u32,
+    /// How many edges lead from the source into the join.
+    pub edges: u32,
+    /// How many edges lead into the join in all.
+    pub of: u32,
 }
 
 /// What must happen beside the document, because of one event.
@@ -48,10 +52,15 @@ pub struct Effects {
     pub child: Option<Work>,
     /// Child runs that nobody waits for any more.
     pub cancel_children: Vec<RunId>,
-    /// Taken edges into joins.
+    /// Nodes before joins that have finished: all of them for `all` joins, those that took their
+    /// edge for `any` joins.
     pub arrivals: Vec<JoinArrival>,
+    /// Joins of which a predecessor failed with nothing to handle it.
+    pub failures: Vec<(NodeId, JoinStrategy)>,
     /// Nodes whose keys for neighbours are void: they start anew.
     pub reset: Vec<NodeId>,
+    /// Joins of which a failed predecessor starts anew.
+    pub revived: Vec<NodeId>,
 }
 
 /// A document under change.
@@ -191,7 +200,7 @@ impl<'a> Draft<'a> {
         self.graph.definition(&fallback).is_some().then_some(fallback)
     }
 
-    fn place(&self, node: &str) -> Option<&'a Place> {
+    pub(super) fn place(&self, node: &str) -> Option<&'a Place> {
         self.graph.place(node)
     }
 

@@ -84,6 +84,13 @@ pub enum Event {
     },
     /// Completed nodes whose recorded output is gone are to run again.
     RecoverOutputs,
+    /// JavaScript workers have moved the run: what they did is to be taken over, if it is not yet.
+    Adopt,
+    /// A JavaScript worker sent a message for a node: it took an edge to it.
+    Reached {
+        /// The node.
+        node: NodeId,
+    },
     /// Something that is meant only for the document as somebody saw it.
     IfUnmoved {
         /// The revision they saw.

@@ -33,16 +33,53 @@ impl Draft<'_> {
         self.record_arrival(source, target);
     }
 
-    /// Writes down for the outside that an edge into a join was taken.
+    /// Writes down for the outside that a node before a join has finished. A fallback counts as the
+    /// node whose edge it inherited.
     pub(crate) fn record_arrival(&mut self, source: &NodeId, target: &NodeId) {
-        if self.predecessor_count(target) > 1 {
-            let iteration = self.entry(source).iteration;
-            self.effects.arrivals.push(JoinArrival {
-                join: target.clone(),
-                strategy: self.graph.join(target),
-                source: source.clone(),
-                iteration,
-            });
+        if self.predecessor_count(target) <= 1 {
+            return;
+        }
+        let mut source = source.clone();
+        while let (Some(failed), false) =
+            (self.entry(&source).stands_for.clone(), self.successors(&source).contains(target))
+        {
+            source = failed;
+        }
+        self.effects.arrivals.push(JoinArrival {
+            join: target.clone(),
+            strategy: self.graph.join(target),
+            iteration: self.entry(&source).iteration,
+            edges: self.graph.edges_between(&source, target),
+            of: self.graph.edges_into(target),
+            source,
+        });
+    }
+
+    /// Writes down for the outside that a node has finished without taking its edges to some of the
+    /// joins after it: neighbours that count wait for it, too.
+    pub(crate) fn record_untaken(&mut self, node: &NodeId) {
+        let entry = self.entry(node);
+        for successor in self.successors(node) {
+            let waits = self.graph.join(&successor) == JoinStrategy::All
+                && self.document.state(&successor) == NodeState::Pending;
+            if waits && !entry.routes.contains(&successor) {
+                self.record_arrival(node, &successor);
+            }
+        }
+    }
+
+    /// Writes down for the outside that a node failed and nothing handles it: what stands behind a
+    /// failed fallback stands behind the node it stood in for, too.
+    pub(crate) fn record_failure(&mut self, node: &NodeId) {
+        let mut failed = Some(node.clone());
+        while let Some(node) = failed {
+            for successor in self.successors(&node) {
+                if self.predecessor_count(&successor) > 1 {
+                    let strategy = self.graph.join(&successor);
+                    self.effects.failures.push((successor, strategy));
+                }
+            }
+            failed = self.entry(&node).stands_for.clone();
         }
     }
 
@@ -143,6 +180,11 @@ impl Draft<'_> {
         if dead { Outlook::Dead } else { Outlook::Finished }
     }
 
+    /// Whether a predecessor has finished, as `node` sees it.
+    pub(super) fn has_finished(&self, predecessor: &NodeId, node: &NodeId) -> bool {
+        self.outlook(predecessor, node) == Outlook::Finished
+    }
+
     /// A predecessor as `node` sees it.
     fn outlook(&self, predecessor: &NodeId, node: &NodeId) -> Outlook {
         let Some(entry) = self.document.entry(predecessor) else {
@@ -155,7 +197,9 @@ impl Draft<'_> {
             NodeState::Completed => {
                 let goes_round =
                     entry.passes > 0 && !self.graph.in_loop(predecessor, &self.home(node));
-                if goes_round { Outlook::Open } else { Outlook::Finished }
+                // What a neighbour decided is not known yet.
+                let undecided = entry.undecided.contains(node);
+                if goes_round || undecided { Outlook::Open } else { Outlook::Finished }
             }
             NodeState::Skipped if self.fallback_of(predecessor).is_empty() => Outlook::Dead,
             NodeState::Skipped => Outlook::Finished,
@@ -256,6 +300,10 @@ impl Draft<'_> {
             entry.stands_for = Some(failed.clone());
             entry.arrival = Arrival::Plain;
         });
+        if self.document.has_foreign_output(fallback) {
+            // A neighbour ran it although nothing had failed.
+            self.set_output(fallback, None);
+        }
         let joins_all = self.graph.join(fallback) == JoinStrategy::All;
         match self.predecessors_outlook(fallback) {
             Outlook::Open if joins_all => {}

@@ -21,6 +21,8 @@ pub struct Graph {
     fingerprint: String,
     nodes: HashMap<NodeId, Place>,
     starts: Vec<NodeId>,
+    /// How many edges there are between two nodes, where there is more than one.
+    parallel: HashMap<(NodeId, NodeId), u32>,
 }
 
 /// A node's place in the graph.
@@ -34,6 +36,8 @@ pub(crate) struct Place {
     outgoing: Vec<usize>,
     /// Distinct sources of edges into it, in order. Unknown sources are there too.
     pub(crate) predecessors: Vec<NodeId>,
+    /// How many edges lead into it.
+    pub(crate) incoming: u32,
     /// Distinct targets of its own edges that exist, in order.
     pub(crate) successors: Vec<NodeId>,
     /// Whether any edge into it has a condition.
@@ -56,6 +60,7 @@ impl Graph {
                 .or_insert_with(|| Place { definition, ..Place::default() });
         }
         let mut seen = HashSet::new();
+        let mut parallel: HashMap<(NodeId, NodeId), u32> = HashMap::new();
         for (position, edge) in blueprint.edges.iter().enumerate() {
             let exists = nodes.contains_key(&edge.target);
             let new = seen.insert((&edge.source, &edge.target));
@@ -70,6 +75,10 @@ impl Graph {
             }
             if let Some(target) = nodes.get_mut(&edge.target) {
                 target.conditional |= edge_condition(edge).is_some();
+                target.incoming += 1;
+                if !new {
+                    *parallel.entry((edge.source.clone(), edge.target.clone())).or_insert(1) += 1;
+                }
                 if new {
                     target.predecessors.push(edge.source.clone());
                 }
@@ -84,7 +93,7 @@ impl Graph {
             }
         }
         let fingerprint = blueprint.fingerprint();
-        let mut graph = Self { blueprint, fingerprint, nodes, starts: Vec::new() };
+        let mut graph = Self { blueprint, fingerprint, nodes, starts: Vec::new(), parallel };
         graph.find_loops();
         graph.starts = start_nodes(&graph.blueprint);
         graph
@@ -147,6 +156,19 @@ impl Graph {
         self.nodes.get(node).into_iter().flat_map(|place| {
             place.outgoing.iter().map(|position| &self.blueprint.edges[*position])
         })
+    }
+
+    /// How many edges lead from a node to another, that one being among its successors.
+    pub(crate) fn edges_between(&self, source: &NodeId, target: &NodeId) -> u32 {
+        if self.parallel.is_empty() {
+            return 1;
+        }
+        self.parallel.get(&(source.clone(), target.clone())).copied().unwrap_or(1)
+    }
+
+    /// How many edges lead into a node.
+    pub(crate) fn edges_into(&self, node: &str) -> u32 {
+        self.place(node).map_or(0, |place| place.incoming)
     }
 
     /// Whether a node is a loop controller.

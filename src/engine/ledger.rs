@@ -57,7 +57,8 @@ impl std::fmt::Display for RunStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
-    /// Which blueprint the run follows.
+    /// Which blueprint the run follows. Empty where a document without a ledger does not say: use
+    /// [`Head::blueprint`].
     pub blueprint_id: BlueprintId,
     /// `metadata.version` of that blueprint at the start, if it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,11 +66,12 @@ pub struct Head {
     /// Fingerprint of that blueprint.
     #[serde(default)]
     pub blueprint_hash: String,
-    /// Raised by every commit of ours.
+    /// Raised by every commit of ours. Zero: there was none, and there is no ledger yet.
     pub rev: u64,
     /// The run's status.
     pub status: RunStatus,
-    /// Whether the work that follows the end (final status, the parent's node) is done.
+    /// For a subflow's run: whether the work that follows the end (final status, the parent's node)
+    /// is done.
     #[serde(default)]
     pub closed: Closing,
     /// The run and node this run works for, if it is a subflow's.
@@ -96,15 +98,16 @@ pub struct Head {
 }
 
 impl Head {
-    /// TEMP
+    /// The head of a document that only JavaScript workers and clients have written: it has no
+    /// ledger, and may not say which blueprint it follows.
     pub fn unadopted(
-        blueprint: Option<BlueprintId>,
-        version: Option<String>,
+        blueprint_id: Option<BlueprintId>,
+        blueprint_version: Option<String>,
         started_at: Timestamp,
     ) -> Self {
         Self {
-            blueprint_id: blueprint.unwrap_or_else(|| BlueprintId::from("")),
-            blueprint_version: version,
+            blueprint_id: blueprint_id.unwrap_or_else(|| BlueprintId::from("")),
+            blueprint_version,
             blueprint_hash: String::new(),
             rev: 0,
             status: RunStatus::Running,
@@ -119,9 +122,14 @@ impl Head {
         }
     }
 
-    /// TEMP
+    /// Whether the document has no ledger yet: the first commit of ours makes one.
     pub fn is_unadopted(&self) -> bool {
         self.rev == 0
+    }
+
+    /// Which blueprint the run follows, if its document says so.
+    pub fn blueprint(&self) -> Option<&BlueprintId> {
+        Some(&self.blueprint_id).filter(|id| !id.is_empty())
     }
 }
 
@@ -136,7 +144,8 @@ pub struct PastFailure {
     pub error: String,
 }
 
-/// Whether a run's closing work is done.
+/// Whether a run's closing work is done. Only a run that works for another says so here: the closing
+/// work of any other is its final status item, which shows by itself whether it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Closing {
@@ -188,6 +197,10 @@ pub struct Entry {
     /// The targets it routed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<NodeId>,
+    /// For a node that a JavaScript worker ran: targets that it may have routed to. The action it
+    /// returned decides that, and is not recorded anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<NodeId>,
     /// The action it returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -401,6 +414,7 @@ impl Default for Entry {
             arrival: Arrival::None,
             has_output: false,
             routes: Vec::new(),
+            undecided: Vec::new(),
             action: None,
             input_from: None,
             by: None,

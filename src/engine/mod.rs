@@ -3,6 +3,7 @@
 //! A [`Planner`] takes a run's [`RunDocument`], the [`Graph`] of its blueprint and [`Event`]s, and
 //! gives the operations that change the document and the [`Effects`] that must follow.
 
+mod adopt;
 mod answer;
 mod builtin;
 mod diagram;
@@ -26,6 +27,7 @@ mod time;
 
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
 pub use diagram::run_diagram;
+pub(crate) use document::OUTPUTS;
 pub use document::{Measure, Op, RunDocument, input_key, output_key};
 pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};

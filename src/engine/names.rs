@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{document::RunDocument, ledger::NodeState};
-
-/// Prefix of the context keys that hold outputs.
-const OUTPUTS: &str = "_outputs.";
+use super::{
+    document::{OUTPUTS, RunDocument},
+    ledger::NodeState,
+};
 
 /// Keys that a run in one process does not have.
 const DISTRIBUTED_ONLY: [&str; 3] = ["_catch_error", "_resume.action", "_resume.output"];

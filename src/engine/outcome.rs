@@ -125,6 +125,7 @@ impl Draft<'_> {
             entry.state = NodeState::Completed;
             entry.has_output = has_output;
             entry.action = action.filter(|action| !action.is_empty());
+            entry.undecided = Vec::new();
             entry.finished_at = Some(now);
             entry.error = None;
             entry.due_at = None;
@@ -153,6 +154,7 @@ impl Draft<'_> {
             }
         }
         self.update(node, |entry| entry.routes = routes);
+        self.record_untaken(node);
         self.ended(node);
         self.record_woken(node, ready_before);
     }
@@ -193,6 +195,7 @@ impl Draft<'_> {
             self.set_output(node, Some(Arc::new(Value::Null)));
             self.set("_catch_error", error);
         } else {
+            self.record_failure(node);
             self.ended(node);
         }
         self.record_woken(node, ready_before);
@@ -222,7 +225,7 @@ impl Draft<'_> {
 
     /// Writes down which nodes the end of this one made ready beside its routes: a redelivered
     /// message finds them by that.
-    fn record_woken(&mut self, node: &NodeId, ready_before: usize) {
+    pub(super) fn record_woken(&mut self, node: &NodeId, ready_before: usize) {
         let entry = self.entry(node);
         let mut known: HashSet<&NodeId> = entry.routes.iter().chain(&entry.created).collect();
         known.extend(entry.fallback.as_ref().map(|fallback| &fallback.node));

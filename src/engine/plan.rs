@@ -26,6 +26,7 @@ const NESTING_LIMIT: usize = 100;
 pub struct Planner<'a> {
     draft: Draft<'a>,
     changed: bool,
+    taken_over: bool,
     measure: Measure,
 }
 
@@ -35,8 +36,17 @@ impl<'a> Planner<'a> {
         Self {
             draft: Draft::new(graph, run, document, now),
             changed: false,
+            taken_over: false,
             measure: Measure::Item,
         }
+    }
+
+    /// First takes over what JavaScript workers did, in the same commit: for a run that they may
+    /// share, and for a document without a ledger.
+    #[must_use]
+    pub fn taking_over(mut self) -> Self {
+        self.taken_over |= self.draft.take_over();
+        self
     }
 
     /// For a store that measures documents this way.
@@ -58,6 +68,14 @@ impl<'a> Planner<'a> {
                 return Verdict::Refused(Refusal::Moved);
             }
             return self.apply(event, continues);
+        }
+        if *event == Event::Adopt {
+            let verdict = if self.taken_over && !self.changed {
+                Verdict::Applied(Box::default())
+            } else {
+                Verdict::Stale
+            };
+            return self.noted(verdict);
         }
         let before = self.draft.checkpoint();
         let size = self.draft.document.measured(self.measure);
@@ -148,8 +166,9 @@ impl Draft<'_> {
             Event::Requeue { nodes, idle } => self.requeue(nodes, idle),
             Event::Enqueue { nodes } => self.enqueue(nodes),
             Event::RecoverOutputs => self.recover_outputs(),
-            // Unwrapped by the planner.
-            Event::IfUnmoved { .. } => Err(Verdict::Stale),
+            Event::Reached { node } => self.reached(node),
+            // Seen to by the planner.
+            Event::IfUnmoved { .. } | Event::Adopt => Err(Verdict::Stale),
             Event::Close => self.close(),
             Event::Warn(warning) => self.warn(warning),
         };

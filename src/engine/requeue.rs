@@ -151,6 +151,9 @@ impl Draft<'_> {
                 if !seen.insert(successor.clone()) {
                     continue;
                 }
+                if self.predecessor_count(&successor) > 1 {
+                    self.effects.revived.push(successor.clone());
+                }
                 match self.document.state(&successor) {
                     NodeState::Skipped => {
                         self.update(&successor, |entry| entry.state = NodeState::Pending);
@@ -176,7 +179,7 @@ impl Draft<'_> {
     }
 
     /// Whether some predecessor's routes, or those of its fallback, lead to a node.
-    fn is_reached(&self, node: &NodeId) -> bool {
+    pub(super) fn is_reached(&self, node: &NodeId) -> bool {
         (0..self.predecessor_count(node)).any(|number| {
             self.predecessor(node, number).is_some_and(|predecessor| {
                 let entry = self.entry(&predecessor);

@@ -61,7 +61,7 @@ impl Draft<'_> {
     /// A node's own edges, and those it inherits: from the node it stands in for, or, where it runs
     /// as an ordinary node, from every node that names it as its fallback. Edges that are the same
     /// but for their transforms collapse to the place of the first and the transform of the last.
-    fn candidates(&self, node: &NodeId) -> Vec<Edge> {
+    pub(super) fn candidates(&self, node: &NodeId) -> Vec<Edge> {
         let stands_for = self.entry(node).stands_for.clone();
         let inherited = match &stands_for {
             Some(failed) => std::slice::from_ref(failed),

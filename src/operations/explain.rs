@@ -7,9 +7,11 @@ use serde::Serialize;
 use super::{OperationError, Operations};
 use crate::{
     blueprint::{NodeId, RunId},
-    cluster::{DeadLetter, Depth, Heartbeat, Holder, Job, Key, Lane, MAX_RECEIVE, WorkerMode},
-    engine::{Awaits, Closing, Entry, RunDocument, Timestamp, lost_outputs},
-    worker::UnusableBlueprint,
+    cluster::{
+        DeadLetter, Depth, Heartbeat, Holder, Job, Key, Lane, MAX_RECEIVE, Neighbours, WorkerMode,
+    },
+    engine::{Awaits, Entry, RunDocument, RunStatus, Timestamp, lost_outputs},
+    worker::{RouteUnknown, UnusableBlueprint},
 };
 
 /// A reason for a run to be where it is.
@@ -40,6 +42,10 @@ pub enum CauseKind {
     NoImplementation,
     /// A completed node's output is gone.
     OutputLost,
+    /// A JavaScript worker failed a node, and ended the run with it.
+    FailedElsewhere,
+    /// A JavaScript worker ran a node, and nobody knows where it led to.
+    RouteUnknown,
     /// A lease is held by a worker without a heartbeat.
     LockOrphaned,
     /// No worker is alive that takes jobs.
@@ -82,6 +88,8 @@ impl CauseKind {
             Self::UnknownBlueprint => "unknown-blueprint",
             Self::NoImplementation => "no-implementation",
             Self::OutputLost => "output-lost",
+            Self::FailedElsewhere => "failed-elsewhere",
+            Self::RouteUnknown => "route-unknown",
             Self::LockOrphaned => "lock-orphaned",
             Self::NoWorkers => "no-workers",
             Self::NoMessage => "no-message",
@@ -133,10 +141,13 @@ impl Operations {
         let around = self.look_around().await?;
         let mut causes = Vec::new();
         if document.status().is_final() {
-            causes.push(finished(run, &document));
+            let closed = self.core.is_closed(run, &document).await?;
+            causes.push(finished(run, &document, closed));
         } else {
-            self.blueprint_causes(&document, &mut causes);
+            self.blueprint_causes(run, &document, &mut causes);
             lost(run, &document, &mut causes);
+            causes.extend(self.failed_elsewhere(run).await?);
+            causes.extend(RouteUnknown::of(&document).map(|unknown| route_unknown(run, &unknown)));
             for node in document.ready() {
                 let Some(entry) = document.entry(node) else { continue };
                 let value = self.cluster().coordination.get(&Key::node_lock(run, node)).await?;
@@ -183,10 +194,31 @@ impl Operations {
         })
     }
 
-    fn blueprint_causes(&self, document: &RunDocument, causes: &mut Vec<Cause>) {
-        let Err(error) = self.core.graphs().of_run(document.head()) else { return };
+    /// What the status item of a run says that has not ended by its ledger: a JavaScript worker that
+    /// fails a node writes down nothing else.
+    async fn failed_elsewhere(&self, run: &RunId) -> Result<Option<Cause>, OperationError> {
+        let Some(item) = self.status(run).await? else { return Ok(None) };
+        if self.cluster().neighbours == Neighbours::None || item.status != Some(RunStatus::Failed) {
+            return Ok(None);
+        }
+        let reason = item.final_status.as_ref().and_then(|last| last.get("reason")?.as_str());
+        let mut evidence =
+            vec!["its status item says that it failed, and its ledger does not".to_owned()];
+        evidence.extend(reason.map(|reason| format!("the reason there: {reason}")));
+        Ok(Some(Cause {
+            cause: CauseKind::FailedElsewhere,
+            confidence: Confidence::High,
+            evidence,
+            remedy: format!("mend what failed, then: flowcraft-tui requeue {run}"),
+        }))
+    }
+
+    fn blueprint_causes(&self, run: &RunId, document: &RunDocument, causes: &mut Vec<Cause>) {
+        let Err(error) = self.core.session(run).graph(document) else { return };
         let cause = match error {
-            UnusableBlueprint::Unknown(_) => CauseKind::UnknownBlueprint,
+            UnusableBlueprint::Unknown(_) | UnusableBlueprint::Unnamed => {
+                CauseKind::UnknownBlueprint
+            }
             UnusableBlueprint::OtherVersion { .. } => CauseKind::VersionMismatch,
         };
         causes.push(Cause {
@@ -198,7 +230,7 @@ impl Operations {
     }
 }
 
-fn finished(run: &RunId, document: &RunDocument) -> Cause {
+fn finished(run: &RunId, document: &RunDocument, closed: bool) -> Cause {
     let head = document.head();
     let mut evidence = vec![format!("the run is {}", head.status)];
     evidence.extend(head.finished_at.map(|at| format!("since {at}")));
@@ -219,9 +251,9 @@ fn finished(run: &RunId, document: &RunDocument) -> Cause {
             ),
         };
     }
-    let remedy = match (head.status, head.closed) {
-        (_, Closing::Open) => format!("flowcraft-tui reconcile {run}"),
-        (crate::engine::RunStatus::Completed, _) => "nothing is to be done".to_owned(),
+    let remedy = match head.status {
+        _ if !closed => format!("flowcraft-tui reconcile {run}"),
+        RunStatus::Completed => "nothing is to be done".to_owned(),
         _ => format!("flowcraft-tui requeue {run}"),
     };
     Cause { cause: CauseKind::Finished, confidence: Confidence::High, evidence, remedy }
@@ -238,6 +270,16 @@ fn lost(run: &RunId, document: &RunDocument, causes: &mut Vec<Cause>) {
             evidence: lost,
             remedy: format!("flowcraft-tui reconcile {run}"),
         });
+    }
+}
+
+/// Where a node that a JavaScript worker ran may have led to.
+fn route_unknown(run: &RunId, unknown: &RouteUnknown) -> Cause {
+    Cause {
+        cause: CauseKind::RouteUnknown,
+        confidence: Confidence::Medium,
+        evidence: vec![unknown.to_string()],
+        remedy: format!("have it run again: flowcraft-tui requeue {run} --node {}", unknown.node),
     }
 }
 

@@ -154,6 +154,9 @@ impl Operations {
                 .map(|node| Change::Node(node.clone(), NodeState::Completed, NodeState::Ready)),
         );
         plan.changes.extend(diagnosis.enqueue.into_iter().map(|node| Change::Message(node, None)));
+        plan.changes.extend(
+            diagnosis.unknown_routes.iter().map(|unknown| Change::Note(unknown.to_string())),
+        );
         if diagnosis.unclosed {
             plan.changes
                 .push(Change::Note(format!("write the final status: {}", document.status())));
@@ -264,14 +267,17 @@ impl Operations {
         document: &RunDocument,
         event: Event,
     ) -> Result<Plan, OperationError> {
-        let graph = match self.core.graphs().of_run(document.head()) {
+        let graph = match self.core.session(run).graph(document) {
             Ok(graph) => graph,
-            Err(_) if event == Event::Cancel => crate::worker::core::stand_in(document.head()),
+            Err(_) if event == Event::Cancel && !document.head().is_unadopted() => {
+                crate::worker::core::stand_in(document.head())
+            }
             Err(error) => return Err(SessionError::from(error).into()),
         };
         let now = self.core.now();
-        let mut planner = Planner::new(&graph, run, document.clone(), now)
-            .measuring(self.cluster().state.measure());
+        let measure = self.cluster().state.measure();
+        // What JavaScript workers did is in the document as it was read.
+        let mut planner = Planner::new(&graph, run, document.clone(), now).measuring(measure);
         let effects = match planner.apply(&event, Continuation::Enqueue) {
             Verdict::Applied(effects) => effects,
             Verdict::Refused(refusal) => {

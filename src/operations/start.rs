@@ -77,7 +77,7 @@ impl Operations {
         check_same(&run, &stored, &document, &graph)?;
         let again = !same_start(&stored, &document);
         if stored.status().is_final() {
-            self.core.close(&session, &stored, &graph).await?;
+            self.core.ensure_closed(&session, &stored, &graph).await?;
         } else {
             self.send_first(&run, &stored, effects).await?;
         }
@@ -171,7 +171,7 @@ fn check_same(
     }
     // What the run has written since hides what it began with: only a run that has not moved can be
     // compared in full.
-    let moved = stored.head().rev > 1;
+    let moved = stored.head().rev != 1;
     for (key, value) in made.context() {
         let written_since = moved
             && (stored.get(key) != Some(value))

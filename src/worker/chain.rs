@@ -18,8 +18,8 @@ use crate::{
     blueprint::{NodeId, RunId},
     cluster::{Holder, Job},
     engine::{
-        Awaits, Builtin, Closing, Continuation, Entry, Event, ExecutionRecord, Failure,
-        FailureKind, Graph, NodeState, RunDocument, Verdict, Work, reachable_work,
+        Awaits, Builtin, Continuation, Entry, Event, ExecutionRecord, Failure, FailureKind, Graph,
+        NodeState, RunDocument, Verdict, Work, reachable_work,
     },
 };
 
@@ -101,8 +101,16 @@ impl Worker {
             Some(rev) if !redrives && job.holds.is_none() => Freshness::AtLeast(rev),
             _ => Freshness::Now,
         };
-        let Some(mut document) = session.document(freshness).await? else {
-            return Ok(without_document(job, arrived));
+        session.name_blueprint(&job.blueprint_id);
+        let mut document = match session.document(freshness).await? {
+            Some(document) => document,
+            None if core.is_neighbours(job) && arrived.age >= NEIGHBOUR_GRACE => {
+                match core.make_document(session, job).await? {
+                    Ok(document) => document,
+                    Err(error) => return Ok(hold_for_others(job, arrived, &error)),
+                }
+            }
+            None => return Ok(without_document(job, arrived)),
         };
         let mut entry = document.entry(&job.node_id).cloned();
         let expected = entry.as_ref().is_some_and(|entry| {
@@ -114,9 +122,11 @@ impl Worker {
             entry = document.entry(&job.node_id).cloned();
         }
         if is_newer(job, &document) {
-            return Ok(Handled::Hold(Duration::from_secs(1), "the store lags behind the message"));
+            // It may have been written over by a neighbour, too: then it takes longer.
+            let pause = Duration::from_secs(1 << job.holds.unwrap_or(0).min(5));
+            return Ok(Handled::Hold(pause, "the store lags behind the message"));
         }
-        let graph = match core.graphs().of_run(document.head()) {
+        let graph = match session.graph(&document) {
             Ok(graph) => graph,
             Err(error) if document.status().is_final() => {
                 tracing::debug!(run = %job.run_id, %error, "a finished run");
@@ -128,6 +138,16 @@ impl Worker {
             return self.close_finished(session, &document, &graph).await;
         }
         self.warn_of_changed_blueprint(session, &document, &graph).await?;
+        let unreached = entry
+            .as_ref()
+            .is_none_or(|entry| entry.state == NodeState::Pending && entry.iteration == 1);
+        if unreached && core.is_neighbours(job) {
+            let Some(reached) = core.reached(session, &job.node_id).await? else {
+                return Ok(drop_or_wait(job, arrived, "no edge to the node was taken"));
+            };
+            entry = reached.entry(&job.node_id).cloned();
+            document = reached;
+        }
         let Some(entry) = entry else {
             if redrives {
                 return self.redrive(job, session, &document, &graph).await;
@@ -169,11 +189,9 @@ impl Worker {
         document: &RunDocument,
         graph: &Graph,
     ) -> Result<Handled, SessionError> {
-        if document.head().closed == Closing::Closed {
-            tracing::debug!(run = %session.run(), "the run has ended: the message is dropped");
-            return Ok(Handled::Done(None));
-        }
-        Ok(Handled::Done(self.core.close(session, document, graph).await?))
+        // A neighbour may have done the last of it.
+        self.core.adopt(session).await?;
+        Ok(Handled::Done(self.core.ensure_closed(session, document, graph).await?))
     }
 
     async fn warn_of_changed_blueprint(

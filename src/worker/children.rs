@@ -240,6 +240,7 @@ impl Core {
             Err(error) if error.fault == Fault::Conflict => {}
             Err(error) => return Err(error.into()),
         }
+        self.tell_blueprint(run, graph).await?;
         match self.patience().call(|| state.create_document(run, document)).await {
             Ok(version) => {
                 session.created(document.clone(), version).await;

@@ -16,19 +16,16 @@ use super::{
     status::{self, Touched, Urgency},
 };
 use crate::{
-    blueprint::{JoinStrategy, Library, NodeId, RunId, WorkerName},
-    cluster::{Cluster, Job, Key, Lane, Neighbours},
+    blueprint::{Library, RunId, WorkerName},
+    cluster::{Cluster, Job, Lane},
     engine::{
-        Awaits, Continuation, Effects, Event, Graph, Head, JoinArrival, RunDocument, RunStatus,
+        Awaits, Closing, Continuation, Effects, Event, Graph, Head, RunDocument, RunStatus,
         Timestamp, Verdict, Work,
     },
 };
 
 /// How many runs a process remembers the documents of.
 const SESSIONS: usize = 512;
-/// How long counters and marks for neighbours live.
-const NEIGHBOUR_TTL: Duration = Duration::from_hours(1);
-
 /// The part of this program that changes runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Core {
@@ -127,7 +124,7 @@ impl Core {
         &self,
         session: &Session,
         settled: &Settled,
-        effects: Effects,
+        mut effects: Effects,
         continues: Continuation,
     ) -> Result<Option<Next>, SessionError> {
         let run = session.run();
@@ -140,7 +137,7 @@ impl Core {
             // First: whatever is interrupted after this, the reconciler looks for in running runs.
             self.touch(session, document, &settled.graph, Urgency::Now).await?;
         }
-        self.tell_neighbours(run, &effects).await?;
+        self.tell_neighbours(session, document, &mut effects).await?;
         let mut ready = effects.ready.into_iter();
         let mut next = match continues {
             Continuation::Inline => ready.next().map(|work| job_for(run, document, work)),
@@ -223,7 +220,8 @@ impl Core {
     }
 
     /// Does a finished run's closing work: its final status, and the job by which its parent takes
-    /// notice. Without a parent the run is closed after this; with one, once that job is done.
+    /// notice. Without a parent the run is closed after this, and its status item is the record of
+    /// that; with one, it is once that job is done.
     pub(crate) async fn close(
         &self,
         session: &Session,
@@ -240,12 +238,41 @@ impl Core {
         if let Some(job) = parent_job(document) {
             return Ok(Some(Next { job, closes: Some(session.run().clone()) }));
         }
-        self.closed(session.run()).await;
         Ok(None)
     }
 
-    /// Notes that a finished run's closing work is done. Where that fails, whoever meets the run
-    /// next finds it open, and closes it.
+    /// Does a finished run's closing work, unless it is done.
+    pub(crate) async fn ensure_closed(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        graph: &Graph,
+    ) -> Result<Option<Next>, SessionError> {
+        if self.is_closed(session.run(), document).await? {
+            tracing::debug!(run = %session.run(), "the run has ended and is closed");
+            return Ok(None);
+        }
+        self.close(session, document, graph).await
+    }
+
+    /// Whether a finished run's closing work is done. A run that works for another notes that in its
+    /// ledger; any other one's is its final status, which is written last.
+    pub(crate) async fn is_closed(
+        &self,
+        run: &RunId,
+        document: &RunDocument,
+    ) -> Result<bool, SessionError> {
+        let head = document.head();
+        if head.parent.is_some() {
+            return Ok(head.closed == Closing::Closed);
+        }
+        let state = &self.cluster().state;
+        let known = self.patience().call(|| state.read_status(run)).await?;
+        Ok(known.is_some_and(|known| known.item.status == Some(head.status)))
+    }
+
+    /// Notes that the closing work of a finished run that works for another is done. Where that
+    /// fails, whoever meets the run next finds it open, and closes it.
     pub(crate) async fn closed(&self, run: &RunId) {
         let session = self.session(run);
         let closed = session.submit(Event::Close, Continuation::Enqueue, Loyalty::Anyway).await;
@@ -290,63 +317,6 @@ impl Core {
         Ok(())
     }
 
-    /// Keeps up what JavaScript workers look at: fan-in counters and join locks.
-    async fn tell_neighbours(&self, run: &RunId, effects: &Effects) -> Result<(), SessionError> {
-        if self.cluster().neighbours == Neighbours::None {
-            return Ok(());
-        }
-        for node in &effects.reset {
-            self.clear_marks(run, node).await?;
-        }
-        for JoinArrival { join, strategy, source, iteration } in &effects.arrivals {
-            let fired = effects.ready.iter().any(|work| work.node == *join);
-            self.count_arrival(run, join, *strategy, source, *iteration, fired).await?;
-        }
-        Ok(())
-    }
-
-    async fn count_arrival(
-        &self,
-        run: &RunId,
-        join: &NodeId,
-        strategy: JoinStrategy,
-        source: &NodeId,
-        iteration: u32,
-        fired: bool,
-    ) -> Result<(), SessionError> {
-        let store = &self.cluster().coordination;
-        if strategy == JoinStrategy::Any {
-            let lock = Key::join_lock(run, join);
-            self.patience().call(|| store.set_if_absent(&lock, "locked", NEIGHBOUR_TTL)).await?;
-            return Ok(());
-        }
-        let counter = Key::fan_in(run, join);
-        if fired {
-            self.patience().call(|| store.remove(std::slice::from_ref(&counter))).await?;
-            return Ok(());
-        }
-        // Marked before it is counted: a counter that is too low heals, one that is too high makes
-        // the join fire early.
-        let seen = Key::fan_in_seen(run, join, source, iteration);
-        if self.patience().call(|| store.set_if_absent(&seen, "1", NEIGHBOUR_TTL)).await? {
-            self.patience().call(|| store.increment(&counter, NEIGHBOUR_TTL)).await?;
-        }
-        Ok(())
-    }
-
-    /// Removes the marks of a node that starts anew.
-    async fn clear_marks(&self, run: &RunId, node: &NodeId) -> Result<(), SessionError> {
-        let keys = [
-            Key::join_lock(run, node),
-            Key::fan_in(run, node),
-            Key::fan_in_poison(run, node),
-            Key::fan_in_cancel(run, node),
-        ];
-        let store = &self.cluster().coordination;
-        self.patience().call(|| store.remove(&keys)).await?;
-        Ok(())
-    }
-
     /// The document of a run, as the store has it now.
     pub(crate) async fn fresh(&self, run: &RunId) -> Result<Option<RunDocument>, SessionError> {
         Ok(self.session(run).document(Freshness::Now).await?)
@@ -357,6 +327,8 @@ impl Core {
 fn parent_job(document: &RunDocument) -> Option<Job> {
     let parent = document.head().parent.as_ref()?;
     let mut job = Job::new(parent.run.clone(), parent.blueprint.clone(), parent.node.clone());
+    // Any revision will do. Without one it would look like a neighbour's.
+    job.rev = Some(0);
     job.redrive = Some(true);
     Some(job)
 }

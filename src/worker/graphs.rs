@@ -25,6 +25,11 @@ pub enum UnusableBlueprint {
         "blueprint \"{0}\" is not loaded here: put its file where this worker looks for blueprints"
     )]
     Unknown(BlueprintId),
+    /// Nobody says which one it is.
+    #[error(
+        "the run's document does not say which blueprint it follows, and no message of the run has come by here"
+    )]
+    Unnamed,
     /// It is loaded in another version.
     #[error(
         "the run follows version {} of blueprint \"{id}\", and version {} is loaded here",
@@ -71,13 +76,22 @@ impl Graphs {
     /// The graph that a run follows, if it is loaded in the run's version. A run or a blueprint
     /// without a version goes with any.
     pub(crate) fn of_run(&self, head: &Head) -> Result<Arc<Graph>, UnusableBlueprint> {
-        let graph = self
-            .get(&head.blueprint_id)
-            .ok_or_else(|| UnusableBlueprint::Unknown(head.blueprint_id.clone()))?;
+        self.of_run_or(head, None)
+    }
+
+    /// As [`Graphs::of_run`]; where the run does not say which blueprint it follows, it is the one
+    /// that a message of it named.
+    pub(crate) fn of_run_or(
+        &self,
+        head: &Head,
+        named: Option<&BlueprintId>,
+    ) -> Result<Arc<Graph>, UnusableBlueprint> {
+        let id = head.blueprint().or(named).ok_or(UnusableBlueprint::Unnamed)?;
+        let graph = self.get(id).ok_or_else(|| UnusableBlueprint::Unknown(id.clone()))?;
         let loaded = graph.blueprint().version();
         match &head.blueprint_version {
             Some(version) if loaded != Some(version) => Err(UnusableBlueprint::OtherVersion {
-                id: head.blueprint_id.clone(),
+                id: id.clone(),
                 run: head.blueprint_version.clone(),
                 loaded: loaded.map(str::to_owned),
             }),

@@ -10,6 +10,7 @@ mod execute;
 mod graphs;
 mod heartbeat;
 mod lease;
+mod neighbours;
 mod overwritten;
 mod patience;
 mod poison;
@@ -32,7 +33,7 @@ pub use self::{
     config::{ReconcilerConfig, WorkerConfig},
     graphs::UnusableBlueprint,
     reconciler::{ReconcileReport, ReconciledRun},
-    session::SessionError,
+    session::{RouteUnknown, SessionError},
 };
 use crate::{
     blueprint::{Library, WorkerName},

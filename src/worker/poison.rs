@@ -5,7 +5,7 @@ use super::{Worker, core::job_for, receive::is_passing, session::Loyalty};
 use crate::{
     blueprint::RunId,
     cluster::{DeadLetter, Delivery, Job, Lane},
-    engine::{Closing, Continuation, Event, NodeState, Work, reachable_work},
+    engine::{Continuation, Event, NodeState, Work, reachable_work},
 };
 
 impl Worker {
@@ -74,7 +74,7 @@ impl Worker {
             return false;
         }
         if document.status().is_final() {
-            return document.head().closed == Closing::Closed;
+            return core.is_closed(&job.run_id, &document).await.unwrap_or(false);
         }
         let jobs: Vec<Job> = reachable_work(&graph, &document, &job.node_id)
             .into_iter()

@@ -7,15 +7,14 @@ use serde::Serialize;
 use super::{
     Worker,
     core::Core,
-    session::{Freshness, Loyalty, SessionError},
+    session::{Freshness, Loyalty, RouteUnknown, SessionError},
     status::Urgency,
 };
 use crate::{
     blueprint::{NodeId, RunId},
-    cluster::{Holder, Key, Lane, StatusItem, StatusQuery},
+    cluster::{Holder, Key, Lane, Neighbours, StatusItem, StatusQuery},
     engine::{
-        Awaits, Closing, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp,
-        lost_outputs,
+        Awaits, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp, lost_outputs,
     },
 };
 
@@ -60,6 +59,8 @@ pub(crate) struct Diagnosis {
     pub(crate) enqueue: Vec<NodeId>,
     /// Whether outputs have been lost.
     pub(crate) lost_outputs: Vec<NodeId>,
+    /// Nodes that JavaScript workers ran and of which nobody knows where they led to.
+    pub(crate) unknown_routes: Vec<RouteUnknown>,
     /// Whether the run has ended and only its closing work is left.
     pub(crate) unclosed: bool,
 }
@@ -174,11 +175,17 @@ impl Core {
         let Some(document) = session.document(Freshness::Now).await? else {
             return self.never_started(run).await;
         };
+        let document = if session.lags().await {
+            // First, so that it is on record since when what follows counts as enqueued.
+            self.adopt(&session).await?;
+            session.existing(Freshness::AtLeast(0)).await?
+        } else {
+            document
+        };
         let diagnosis = self.diagnose(run, &document).await?;
         if diagnosis.unclosed {
-            let graph = self
-                .graphs()
-                .of_run(document.head())
+            let graph = session
+                .graph(&document)
                 .unwrap_or_else(|_| super::graphs::Graphs::stand_in(document.head()));
             if let Some(next) = self.close(&session, &document, &graph).await? {
                 self.send(vec![next.job]).await?;
@@ -186,7 +193,12 @@ impl Core {
             }
             return Ok(Vec::new());
         }
-        let graph = self.graphs().of_run(document.head())?;
+        let graph = session.graph(&document)?;
+        if let Some(unknown) = diagnosis.unknown_routes.into_iter().next()
+            && document.ready().next().is_none()
+        {
+            return Err(SessionError::RouteUnknown(unknown));
+        }
         let mut enqueued = diagnosis.enqueue.clone();
         if !diagnosis.lost_outputs.is_empty() {
             enqueued.extend(diagnosis.lost_outputs);
@@ -211,7 +223,7 @@ impl Core {
         let head = document.head();
         let mut diagnosis = Diagnosis::default();
         if head.status.is_final() {
-            diagnosis.unclosed = head.closed == Closing::Open;
+            diagnosis.unclosed = !self.is_closed(run, document).await?;
             return Ok(diagnosis);
         }
         let now = self.now();
@@ -245,6 +257,7 @@ impl Core {
                 diagnosis.enqueue.push(node.clone());
             }
         }
+        diagnosis.unknown_routes = RouteUnknown::of(document).collect();
         diagnosis.lost_outputs = lost_outputs(document).cloned().collect();
         Ok(diagnosis)
     }
@@ -264,6 +277,12 @@ impl Core {
         let Some(known) = self.patience().call(|| state.read_status(run)).await? else {
             return Err(SessionError::NoSuchRun(run.clone()));
         };
+        if self.cluster().neighbours == Neighbours::JavaScript
+            && self.may_be_queued(known.item.last_updated).await?
+        {
+            // A client need not write a document: the run's first message makes it.
+            return Ok(Vec::new());
+        }
         let reason = "never started: whoever began it stopped before its document was written";
         let item = StatusItem {
             status: Some(RunStatus::Failed),

@@ -1,7 +1,10 @@
 //! One run as this process knows it: its document, and the queue of results that are to be
 //! committed to it. Results that arrive while a commit is under way go into the next one together.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use tokio::sync::oneshot;
 
@@ -12,9 +15,9 @@ use super::{
     status::StatusTouch,
 };
 use crate::{
-    blueprint::RunId,
-    cluster::{Cluster, ClusterError, Fault, ReadDocument, Version},
-    engine::{Continuation, Event, Graph, Planner, RunDocument, RunStatus, Verdict},
+    blueprint::{BlueprintId, NodeId, RunId},
+    cluster::{Cluster, ClusterError, Fault, Key, Neighbours, ReadDocument, Version},
+    engine::{Continuation, Event, Graph, Planner, RunDocument, RunStatus, Timestamp, Verdict},
 };
 
 /// What became of an event, and the document after it.
@@ -39,6 +42,38 @@ pub enum SessionError {
     /// There is no such run.
     #[error("there is no run \"{0}\"")]
     NoSuchRun(RunId),
+    /// A JavaScript worker ran a node, and nobody knows where it led to.
+    #[error("{0}")]
+    RouteUnknown(RouteUnknown),
+}
+
+/// A node that a JavaScript worker ran: those do not record actions, and its edges have some.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "node \"{node}\" was run by a JavaScript worker, which did not record its action: whether it took its edge to \
+     {} is unknown, and no message for it came",
+    or(.targets)
+)]
+pub struct RouteUnknown {
+    /// The node.
+    pub node: NodeId,
+    /// The nodes that its edges lead to.
+    pub targets: Vec<NodeId>,
+}
+
+fn or(nodes: &[NodeId]) -> String {
+    let nodes: Vec<_> = nodes.iter().map(|node| format!("\"{node}\"")).collect();
+    nodes.join(" or ")
+}
+
+impl RouteUnknown {
+    /// Those of a run.
+    pub(crate) fn of(document: &RunDocument) -> impl Iterator<Item = Self> {
+        document.undecided().filter_map(|node| {
+            let targets = document.entry(node)?.undecided.clone();
+            Some(Self { node: node.clone(), targets })
+        })
+    }
 }
 
 /// What a session shares with the other sessions of its process.
@@ -48,6 +83,32 @@ pub(crate) struct Shared {
     pub(crate) graphs: Graphs,
     pub(crate) patience: Patience,
 }
+
+impl Shared {
+    /// Whether JavaScript workers may have run nodes of this run: what they did is taken over
+    /// before anything else is planned.
+    fn takes_over(&self, document: &RunDocument) -> bool {
+        self.cluster.neighbours == Neighbours::JavaScript || document.head().is_unadopted()
+    }
+
+    /// Plans what happens to a run.
+    pub(crate) fn planner<'a>(
+        &self,
+        graph: &'a Graph,
+        run: &'a RunId,
+        document: RunDocument,
+        now: Timestamp,
+    ) -> Planner<'a> {
+        let takes_over = self.takes_over(&document);
+        let planner =
+            Planner::new(graph, run, document, now).measuring(self.cluster.state.measure());
+        if takes_over { planner.taking_over() } else { planner }
+    }
+}
+
+/// How many of the states that a document was in are remembered, to tell what a neighbour wrote
+/// over from what it wrote.
+const PAST: usize = 32;
 
 /// The largest document, in bytes, that is remembered while nothing of its run is at work here.
 const KEPT_BYTES: usize = 128 * 1024;
@@ -60,6 +121,8 @@ pub(crate) struct Session {
     waiting: Mutex<Vec<Waiting>>,
     known: tokio::sync::Mutex<Known>,
     pub(crate) touch: tokio::sync::Mutex<StatusTouch>,
+    /// The run's blueprint, for a document that does not say.
+    named: OnceLock<BlueprintId>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +130,33 @@ struct Known {
     document: Option<(RunDocument, Version)>,
     /// Whether the document must be read again before it is used.
     doubtful: bool,
+    /// The states it was in before, where neighbours may write over it; the latest is the last.
+    past: VecDeque<RunDocument>,
+}
+
+impl Known {
+    /// Takes a document for the present one.
+    fn renew(&mut self, document: RunDocument, version: Version) {
+        self.doubtful = false;
+        self.document = Some((document, version));
+    }
+
+    /// Remembers the present document as a past one.
+    fn remember(&mut self) {
+        let Some((document, _)) = &self.document else { return };
+        if self.past.back().is_some_and(|last| last.head().rev == document.head().rev) {
+            return;
+        }
+        if self.past.len() == PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back(document.clone());
+    }
+
+    /// The document as it was at a revision, or at the last one before.
+    fn at(&self, rev: u64) -> Option<&RunDocument> {
+        self.past.iter().rev().find(|document| document.head().rev <= rev)
+    }
 }
 
 #[derive(Debug)]
@@ -103,14 +193,48 @@ impl Session {
             waiting: Mutex::default(),
             known: tokio::sync::Mutex::default(),
             touch: tokio::sync::Mutex::default(),
+            named: OnceLock::new(),
         }
+    }
+
+    /// Notes which blueprint the run follows, for a document that does not say.
+    pub(crate) fn name_blueprint(&self, id: &BlueprintId) {
+        // Whoever named it first may be right as well.
+        let _ = self.named.set(id.clone());
+    }
+
+    /// The graph that a document of this run follows.
+    pub(crate) fn graph(&self, document: &RunDocument) -> Result<Arc<Graph>, UnusableBlueprint> {
+        self.shared.graphs.of_run_or(document.head(), self.named.get())
+    }
+
+    /// The document as it will be once what JavaScript workers did is taken over.
+    fn taken_over(&self, document: &RunDocument) -> RunDocument {
+        if !self.is_behind(document) {
+            return document.clone();
+        }
+        let Ok(graph) = self.graph(document) else { return document.clone() };
+        let now = self.shared.cluster.clock.now();
+        self.shared.planner(&graph, &self.run, document.clone(), now).document().clone()
+    }
+
+    fn is_behind(&self, document: &RunDocument) -> bool {
+        document.head().is_unadopted()
+            || (self.shared.takes_over(document) && document.foreign_outputs().next().is_some())
+    }
+
+    /// Whether the ledger may lack something that JavaScript workers did.
+    pub(crate) async fn lags(&self) -> bool {
+        let known = self.known.lock().await;
+        known.document.as_ref().is_some_and(|(document, _)| self.is_behind(document))
     }
 
     pub(crate) fn run(&self) -> &RunId {
         &self.run
     }
 
-    /// The run's document; nothing if there is none.
+    /// The run's document, as it is once what JavaScript workers did is taken over; nothing if there
+    /// is none.
     pub(crate) async fn document(
         &self,
         freshness: Freshness,
@@ -120,11 +244,11 @@ impl Session {
             (&known.document, freshness, known.doubtful)
             && document.head().rev >= rev
         {
-            return Ok(Some(document.clone()));
+            return Ok(Some(self.taken_over(document)));
         }
         known.doubtful = true;
         self.read(&mut known).await?;
-        Ok(known.document.as_ref().map(|(document, _)| document.clone()))
+        Ok(known.document.as_ref().map(|(document, _)| self.taken_over(document)))
     }
 
     /// Whether what is known here saves a read later: the run goes on, and its document is small.
@@ -144,7 +268,8 @@ impl Session {
     /// Takes the document that this process has just created.
     pub(crate) async fn created(&self, document: RunDocument, version: Version) {
         let mut known = self.known.lock().await;
-        *known = Known { document: Some((document, version)), doubtful: false };
+        *known = Known::default();
+        known.renew(document, version);
     }
 
     /// Plans an event and commits what follows, together with what others have waiting.
@@ -209,19 +334,42 @@ impl Session {
             match &known.document {
                 Some((ours, _)) if ours.head().rev > document.head().rev => {
                     tracing::warn!(run = %self.run, "a neighbour wrote over commits of ours: putting them back");
-                    let (after, ops) = restore(ours, &document);
+                    let base = known.at(document.head().rev);
+                    let (after, ops) = restore(base, ours, &document);
                     let state = &cluster.state;
                     match state.commit_document(&self.run, &version, &ops, &after).await {
-                        Ok(version) => known.document = Some((after, version)),
+                        Ok(version) => self.renew(known, after, version),
                         Err(error) if error.fault == Fault::Conflict => continue,
                         Err(error) => return Err(error),
                     }
                 }
-                _ => known.document = Some((document, version)),
+                _ => self.renew(known, document, version),
             }
             break;
         }
         known.doubtful = false;
+        self.find_blueprint(known).await
+    }
+
+    fn renew(&self, known: &mut Known, document: RunDocument, version: Version) {
+        if self.shared.cluster.neighbours == Neighbours::JavaScript {
+            known.remember();
+        }
+        known.renew(document, version);
+    }
+
+    /// Looks which blueprint the run follows, where its document does not say.
+    async fn find_blueprint(&self, known: &Known) -> Result<(), ClusterError> {
+        let unnamed = known.document.as_ref().is_some_and(|(document, _)| {
+            document.head().blueprint().is_none() && self.named.get().is_none()
+        });
+        if unnamed {
+            let Shared { cluster, patience, .. } = &*self.shared;
+            let key = Key::blueprint(&self.run);
+            if let Some(id) = patience.call(|| cluster.coordination.get(&key)).await? {
+                self.name_blueprint(&id.into());
+            }
+        }
         Ok(())
     }
 
@@ -263,10 +411,14 @@ impl Session {
                 let error = SessionError::NoSuchRun(self.run.clone());
                 return answer_all(batch, &error);
             };
-            let graph = match self.shared.graphs.of_run(document.head()) {
-                Ok(graph) => graph,
-                Err(_) if batch.iter().all(|one| one.planned_with == Loyalty::Anyway) => {
-                    Graphs::stand_in(document.head())
+            let (graph, stands_in) = match self.graph(&document) {
+                Ok(graph) => (graph, false),
+                // A ledger can't be made without the blueprint.
+                Err(_)
+                    if !document.head().is_unadopted()
+                        && batch.iter().all(|one| one.planned_with == Loyalty::Anyway) =>
+                {
+                    (Graphs::stand_in(document.head()), true)
                 }
                 Err(_) if batch.len() > 1 => return Err(batch),
                 Err(error) => return answer_all(batch, &error.into()),
@@ -280,13 +432,18 @@ impl Session {
             }
             let status_before = document.status();
             let now = self.shared.cluster.clock.now();
-            let mut planner = Planner::new(&graph, &self.run, document.clone(), now)
-                .measuring(self.shared.cluster.state.measure());
+            let mut planner = if stands_in {
+                Planner::new(&graph, &self.run, document.clone(), now)
+                    .measuring(self.shared.cluster.state.measure())
+            } else {
+                self.shared.planner(&graph, &self.run, document.clone(), now)
+            };
             let verdicts: Vec<_> =
                 batch.iter().map(|one| planner.apply(&one.event, one.continues)).collect();
             let token = format!("{:016x}", patience.nonce());
+            let seen = planner.document().clone();
             let Some((after, ops)) = planner.finish(&token) else {
-                settle(batch, verdicts, &document, &graph, status_before);
+                settle(batch, verdicts, &seen, &graph, status_before);
                 return Ok(());
             };
             // Until the answer is here, nobody can say what the store has.
@@ -294,7 +451,7 @@ impl Session {
             let state = &self.shared.cluster.state;
             let error = match state.commit_document(&self.run, &version, &ops, &after).await {
                 Ok(version) => {
-                    *known = Known { document: Some((after.clone(), version)), doubtful: false };
+                    self.renew(known, after.clone(), version);
                     settle(batch, verdicts, &after, &graph, status_before);
                     return Ok(());
                 }

@@ -128,7 +128,7 @@ pub(crate) fn status_item(
         run_id: session.run().clone(),
         status: Some(head.status),
         last_updated: now,
-        blueprint_id: Some(head.blueprint_id.clone()),
+        blueprint_id: head.blueprint().cloned(),
         started_at: Some(head.started_at),
         nodes: Some(NodeCounts {
             total: count(total),

@@ -50,7 +50,9 @@ impl Serialize for ContextItem<'_> {
         let mut item = serializer.serialize_map(None)?;
         item.serialize_entry("id", self.run)?;
         item.serialize_entry("runId", self.run)?;
-        item.serialize_entry(BLUEPRINT_ID, &head.blueprint_id)?;
+        if let Some(blueprint) = head.blueprint() {
+            item.serialize_entry(BLUEPRINT_ID, blueprint)?;
+        }
         // JavaScript workers drop the job of a run without this key: null stands for no version.
         item.serialize_entry(BLUEPRINT_VERSION, &head.blueprint_version)?;
         for (key, value) in self.document.context().filter(|(key, _)| !is_reserved(key)) {

@@ -1,0 +1,234 @@
+//! JavaScript workers on the same cluster: keeping up the keys that they look at, and taking over
+//! what they did.
+
+use std::time::Duration;
+
+use super::{
+    core::{Core, job_for},
+    graphs::UnusableBlueprint,
+    session::{Freshness, Loyalty, Session, SessionError},
+};
+use crate::{
+    blueprint::{JoinStrategy, NodeId, RunId},
+    cluster::{Job, Key, Lane, Neighbours},
+    engine::{
+        Continuation, Effects, Event, Graph, Head, JoinArrival, NodeState, RunDocument, Timestamp,
+        Verdict, Work,
+    },
+};
+
+/// How long counters and marks for neighbours live.
+const TTL: Duration = Duration::from_hours(1);
+
+impl Core {
+    /// Whether a job was sent by a JavaScript worker or client.
+    pub(crate) fn is_neighbours(&self, job: &Job) -> bool {
+        self.has_neighbours() && job.rev.is_none()
+    }
+
+    fn has_neighbours(&self) -> bool {
+        self.cluster().neighbours == Neighbours::JavaScript
+    }
+
+    /// Commits what JavaScript workers did to a run, if its ledger lacks it.
+    pub(crate) async fn adopt(&self, session: &Session) -> Result<(), SessionError> {
+        if session.lags().await {
+            let event = Event::Adopt;
+            // An adoption is no other's effect.
+            Box::pin(self.happen(session, event, Continuation::Enqueue, Loyalty::Blueprint))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A neighbour's message for a node that is not ready. Where that is only because nobody knows
+    /// what the nodes before it did, the message says so. Returns the document if the node is ready
+    /// now.
+    pub(crate) async fn reached(
+        &self,
+        session: &Session,
+        node: &NodeId,
+    ) -> Result<Option<RunDocument>, SessionError> {
+        let event = Event::Reached { node: node.clone() };
+        let (settled, _) =
+            self.happen(session, event, Continuation::Enqueue, Loyalty::Blueprint).await?;
+        let applied = matches!(settled.verdict, Verdict::Applied(_));
+        let ready = applied && settled.document.state(node) == NodeState::Ready;
+        Ok(ready.then_some(settled.document))
+    }
+
+    /// Makes the document of a run that somebody sent a message for without writing one. The inner
+    /// error says why it can't be made here.
+    pub(crate) async fn make_document(
+        &self,
+        session: &Session,
+        job: &Job,
+    ) -> Result<Result<RunDocument, UnusableBlueprint>, SessionError> {
+        let Some(graph) = self.graphs().get(&job.blueprint_id) else {
+            return Ok(Err(UnusableBlueprint::Unknown(job.blueprint_id.clone())));
+        };
+        let run = session.run();
+        let version = graph.blueprint().version().map(str::to_owned);
+        let head = Head::unadopted(Some(job.blueprint_id.clone()), version, self.now());
+        let mut planner = self.shared.planner(&graph, run, RunDocument::new(head), self.now());
+        planner.apply(&Event::Adopt, Continuation::Enqueue);
+        let token = format!("{:016x}", self.patience().nonce());
+        if let Some((document, _)) = planner.finish(&token) {
+            tracing::info!(%run, "a message came for a run without a document: it is made");
+            self.begin(run, &document, &graph).await?;
+        }
+        Ok(Ok(session.existing(Freshness::AtLeast(0)).await?))
+    }
+
+    /// Has neighbours know which blueprint a run follows.
+    pub(crate) async fn tell_blueprint(
+        &self,
+        run: &RunId,
+        graph: &Graph,
+    ) -> Result<(), SessionError> {
+        if self.has_neighbours() {
+            let store = &self.cluster().coordination;
+            let (key, id) = (Key::blueprint(run), &graph.blueprint().id);
+            self.patience().call(|| store.set_if_absent(&key, id, TTL)).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps up what JavaScript workers look at: fan-in counters, join locks, and marks of failures.
+    /// A join that one of them has fired is taken out of what became ready: its message is under
+    /// way.
+    pub(crate) async fn tell_neighbours(
+        &self,
+        session: &Session,
+        document: &RunDocument,
+        effects: &mut Effects,
+    ) -> Result<(), SessionError> {
+        if !self.has_neighbours() {
+            return Ok(());
+        }
+        let run = session.run();
+        self.clear_marks(run, effects).await?;
+        self.mark_failures(run, effects).await?;
+        for arrival in std::mem::take(&mut effects.arrivals) {
+            let join = &arrival.join;
+            let fires = effects.ready.iter().any(|work| work.node == *join);
+            match arrival.strategy {
+                JoinStrategy::Any if fires => {
+                    if !self.lock_join(run, join).await? {
+                        effects.ready.retain(|work| work.node != *join);
+                    }
+                }
+                JoinStrategy::All if fires => self.reset_counter(run, join).await?,
+                // A predecessor that ended in the same commit fires it, or it has fired before.
+                JoinStrategy::All if document.state(join) == NodeState::Pending => {
+                    if self.count(run, &arrival).await? {
+                        self.fire(session, join).await?;
+                    }
+                }
+                JoinStrategy::Any | JoinStrategy::All => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of an `any` join. Returns whether a neighbour had not.
+    async fn lock_join(&self, run: &RunId, join: &NodeId) -> Result<bool, SessionError> {
+        let store = &self.cluster().coordination;
+        let lock = Key::join_lock(run, join);
+        match store.set_if_absent(&lock, "locked", TTL).await {
+            Ok(ours) => Ok(ours),
+            // Taken again it may be found taken, and by whom, nobody can say: two messages for the
+            // join do no harm, none would.
+            Err(error) if error.is_transient() => {
+                self.patience().failed(&error);
+                self.patience().call(|| store.set_if_absent(&lock, "locked", TTL)).await?;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reset_counter(&self, run: &RunId, join: &NodeId) -> Result<(), SessionError> {
+        let store = &self.cluster().coordination;
+        let counter = Key::fan_in(run, join);
+        self.patience().call(|| store.remove(std::slice::from_ref(&counter))).await?;
+        Ok(())
+    }
+
+    /// Counts a node before an `all` join as often as it has edges into it: neighbours fire the join
+    /// when the count is that of all edges. Returns whether it is now.
+    async fn count(&self, run: &RunId, arrival: &JoinArrival) -> Result<bool, SessionError> {
+        let JoinArrival { join, source, iteration, edges, of, .. } = arrival;
+        let store = &self.cluster().coordination;
+        // Marked before it is counted: a counter that is too low heals, one that is too high makes
+        // the join fire early.
+        let seen = Key::fan_in_seen(run, join, source, *iteration);
+        if !self.patience().call(|| store.set_if_absent(&seen, "1", TTL)).await? {
+            return Ok(false);
+        }
+        let counter = Key::fan_in(run, join);
+        let mut count = 0;
+        for _ in 0..*edges {
+            count = self.patience().call(|| store.increment(&counter, TTL)).await?;
+        }
+        Ok(count >= u64::from(*of))
+    }
+
+    /// Fires a join that was counted to its end here, while a neighbour's part of the count came
+    /// after the commit: its output is in the document by now.
+    async fn fire(&self, session: &Session, join: &NodeId) -> Result<(), SessionError> {
+        let run = session.run();
+        self.reset_counter(run, join).await?;
+        session.existing(Freshness::Now).await?;
+        self.adopt(session).await?;
+        let document = session.existing(Freshness::AtLeast(0)).await?;
+        if document.state(join) == NodeState::Ready
+            && let Some(entry) = document.entry(join)
+        {
+            let work = Work {
+                node: join.clone(),
+                iteration: entry.iteration,
+                generation: entry.generation,
+            };
+            self.send(vec![job_for(run, &document, work)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks the joins of which a predecessor failed.
+    async fn mark_failures(&self, run: &RunId, effects: &Effects) -> Result<(), SessionError> {
+        let store = &self.cluster().coordination;
+        for (join, strategy) in &effects.failures {
+            let (key, value) = match strategy {
+                JoinStrategy::All => (Key::fan_in_poison(run, join), "poisoned"),
+                JoinStrategy::Any => (Key::fan_in_cancel(run, join), "cancelled"),
+            };
+            self.patience().call(|| store.set_if_absent(&key, value, TTL)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the marks of nodes that start anew, and of the joins after them.
+    async fn clear_marks(&self, run: &RunId, effects: &Effects) -> Result<(), SessionError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for node in &effects.reset {
+            keys.extend([Key::join_lock(run, node), Key::fan_in(run, node)]);
+        }
+        for node in effects.reset.iter().chain(&effects.revived) {
+            keys.extend([Key::fan_in_poison(run, node), Key::fan_in_cancel(run, node)]);
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let store = &self.cluster().coordination;
+        self.patience().call(|| store.remove(&keys)).await?;
+        Ok(())
+    }
+
+    /// Whether a message of a run may still be in the queue: then somebody will see to the run.
+    pub(crate) async fn may_be_queued(&self, since: Timestamp) -> Result<bool, SessionError> {
+        let queue = &self.cluster().queue;
+        let depth = self.patience().call(|| queue.depth(Lane::Jobs)).await?;
+        Ok(depth.oldest.is_some_and(|oldest| oldest <= since))
+    }
+}
