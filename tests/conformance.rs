@@ -13,13 +13,24 @@ mod registry;
 use std::sync::Arc;
 
 use flowcraft_tui::{
-    cluster::{SystemClock, TokioClock, memory_cluster, sqlite_cluster},
+    cluster::{Cluster, Neighbours, SystemClock, TokioClock, memory_cluster, sqlite_cluster},
     engine::Timestamp,
 };
 use played::{all_cases, run_case};
 
 #[test]
 fn in_memory() {
+    play_in_memory(Neighbours::None);
+}
+
+/// What is kept up for JavaScript workers, and looked for from them, changes nothing for a run that
+/// none of them touches.
+#[test]
+fn in_memory_where_neighbours_are_expected() {
+    play_in_memory(Neighbours::JavaScript);
+}
+
+fn play_in_memory(neighbours: Neighbours) {
     for workers in [1, 3] {
         let mut found = Vec::new();
         for case in all_cases() {
@@ -30,7 +41,7 @@ fn in_memory() {
                 .unwrap();
             found.extend(runtime.block_on(async {
                 let clock = TokioClock::starting_at(Timestamp::from_seconds(1_750_000_000));
-                let cluster = memory_cluster(Arc::new(clock));
+                let cluster = Cluster { neighbours, ..memory_cluster(Arc::new(clock)) };
                 run_case(&case, &cluster, workers, 7).await
             }));
         }
