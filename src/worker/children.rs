@@ -240,10 +240,13 @@ impl Core {
             Err(error) if error.fault == Fault::Conflict => {}
             Err(error) => return Err(error.into()),
         }
-        self.tell_blueprint(run, graph).await?;
+        let had_a_namesake = self.tell_blueprint(run, graph).await?;
         match self.patience().call(|| state.create_document(run, document)).await {
             Ok(version) => {
                 session.created(document.clone(), version).await;
+                if had_a_namesake {
+                    self.clear_joins(run, graph).await?;
+                }
                 Ok(())
             }
             Err(error) if error.fault == Fault::Conflict => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flowcraft_tui::cluster::{Acquired, CoordinationStore as _, Fault, Key, Ownership};
 use futures::future::join_all;
 
-use super::{LONG, assert_failed, holder, node, server::Server, store, works_again};
+use super::{LONG, assert_failed, holder, node, relay::Relay, server::Server, store, works_again};
 
 const UNAVAILABLE: Fault = Fault::Unavailable;
 
@@ -47,9 +47,16 @@ async fn a_server_that_hangs_holds_nobody_up_for_long() {
         let started = Instant::now();
         let keys: Vec<_> = (0..20).map(|number| node(&number.to_string())).collect();
         let ours = holder("w");
-        for result in join_all(keys.iter().map(|key| store.acquire(key, &ours, LONG))).await {
+        let (taken, locks, workers) = tokio::join!(
+            join_all(keys.iter().map(|key| store.acquire(key, &ours, LONG))),
+            store.locks(10),
+            store.workers(),
+        );
+        for result in taken {
             assert_failed(result, &UNAVAILABLE, &["no answer"]);
         }
+        assert_failed(locks, &UNAVAILABLE, &["no answer"]);
+        assert_failed(workers, &UNAVAILABLE, &["no answer"]);
         assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
     }
     server.resume();
@@ -71,23 +78,37 @@ async fn a_connection_that_was_closed_is_made_again_unnoticed() {
 }
 
 #[tokio::test]
-async fn a_counter_is_never_counted_twice() {
+async fn what_is_done_twice_at_no_harm_is_done_again_when_its_answer_is_lost() {
     let Some(server) = Server::start(&[]).await else { return };
-    let store = store(&server.url());
-    let key = Key::fan_in(&"run".into(), &"join".into());
-    let mut counted = 0;
-    let mut last = 0;
-    for _ in 0..30 {
-        let _: i64 = server.tell("CLIENT KILL TYPE normal SKIPME yes").await;
-        match store.increment(&key, LONG).await {
-            Ok(count) => last = count,
-            Err(error) => assert_eq!(error.fault, UNAVAILABLE),
-        }
-        counted += 1;
-        assert!(last <= counted);
-    }
-    let value: u64 = server.tell("GET flowcraft:fanin:run:join").await;
-    assert!(value <= counted, "{value} of {counted}");
+    let relay = Relay::to(server.port()).await;
+    let store = store(&relay.url());
+    let (key, ours) = (node("a"), holder("w"));
+    // The connection and the scripts are there.
+    store.acquire(&key, &ours, LONG).await.unwrap();
+    store.release(&key, &ours).await.unwrap();
+    relay.lose_next_answer();
+    assert_eq!(store.acquire(&key, &ours, LONG).await.unwrap(), Acquired::Yes);
+    assert!(relay.has_lost());
+    relay.lose_next_answer();
+    assert_eq!(store.get(&key).await.unwrap().as_deref(), Some(ours.as_str()));
+    assert!(relay.has_lost());
+}
+
+#[tokio::test]
+async fn what_counts_is_not_done_again_when_its_answer_is_lost() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let relay = Relay::to(server.port()).await;
+    let store = store(&relay.url());
+    let counter = Key::fan_in(&"run".into(), &"join".into());
+    assert_eq!(store.increment(&counter, LONG).await.unwrap(), 1);
+    relay.lose_next_answer();
+    assert_failed(store.increment(&counter, LONG).await, &UNAVAILABLE, &["count up"]);
+    assert!(relay.has_lost());
+    assert_eq!(store.increment(&counter, LONG).await.unwrap(), 3);
+    let seen = Key::fan_in_seen(&"run".into(), &"join".into(), &"a".into(), 0);
+    relay.lose_next_answer();
+    assert_failed(store.set_if_absent(&seen, "1", LONG).await, &UNAVAILABLE, &[]);
+    assert!(!store.set_if_absent(&seen, "1", LONG).await.unwrap());
 }
 
 #[tokio::test]

@@ -150,3 +150,20 @@ async fn what_keeps_us_out_is_said_without_the_token() {
     let nobody = RedisCoordinationStore::new(RedisConnection::parse(&text).unwrap(), None);
     assert_failed(nobody.get(&node("a")).await, &Fault::Refused, &["az login"]);
 }
+
+#[tokio::test]
+async fn a_token_lets_us_into_all_nodes_of_a_cluster() {
+    let Some(nodes) = super::moving::cluster().await else { return };
+    for server in &nodes {
+        allow(server, "oid.1").await;
+    }
+    let store = store(&nodes[0], "", &Tokens::new("oid.1", LONG));
+    for number in 0..20 {
+        let key = node(&number.to_string());
+        assert_eq!(store.acquire(&key, &holder("w"), LONG).await.unwrap(), Acquired::Yes);
+    }
+    for server in &nodes {
+        let users: String = server.tell("CLIENT LIST TYPE normal").await;
+        assert!(users.contains("user=oid"), "{users}");
+    }
+}

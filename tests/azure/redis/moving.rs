@@ -1,15 +1,20 @@
 //! A Redis Cluster whose slots move, and one that loses a node.
 
-use std::time::Duration;
-
-use flowcraft_tui::cluster::{
-    Acquired, CoordinationStore as _, Fault, Ownership, RedisConnection, RedisCoordinationStore,
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
 };
 
-use super::{LONG, assert_failed, holder, node, server::Server, store};
+use flowcraft_tui::cluster::{
+    Acquired, CoordinationStore as _, Fault, Key, Ownership, RedisConnection,
+    RedisCoordinationStore,
+};
+
+use super::{LONG, assert_failed, holder, node, relay::Relay, server::Server, store};
 
 /// Three primaries, all slots given to them.
-async fn cluster() -> Option<Vec<Server>> {
+pub(crate) async fn cluster() -> Option<Vec<Server>> {
     let mut nodes = Vec::new();
     for _ in 0..3 {
         let arguments = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"];
@@ -108,4 +113,96 @@ async fn a_cluster_may_be_insisted_on() {
         }
     }
     assert!(refused > 0);
+}
+
+#[tokio::test]
+async fn what_counts_is_not_done_again_on_a_cluster_either() {
+    let Some(nodes) = cluster().await else { return };
+    // The nodes are known by the addresses that they announce, so that one behind a relay says so.
+    let relay = Relay::to(nodes[0].port()).await;
+    let announce = format!("CONFIG SET cluster-announce-port {}", relay.port());
+    let _: String = nodes[0].tell(&announce).await;
+    let store = store(&relay.url());
+    let mut key = None;
+    for number in 0..100 {
+        let counter = Key::fan_in(&"run".into(), &number.to_string().into());
+        if place(&nodes, counter.as_str()).await.1 == 0 {
+            key = Some(counter);
+            break;
+        }
+    }
+    let key = key.unwrap();
+    assert_eq!(store.increment(&key, LONG).await.unwrap(), 1);
+    relay.lose_next_answer();
+    assert_failed(store.increment(&key, LONG).await, &Fault::Unavailable, &[]);
+    assert!(relay.has_lost());
+    super::works_again(&store).await;
+    let mut count = store.increment(&key, LONG).await;
+    for _ in 0..50 {
+        if count.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        count = store.increment(&key, LONG).await;
+    }
+    assert!(count.unwrap() <= 3);
+}
+
+/// A certificate for the name `localhost` alone.
+fn certificate(folder: &Path) {
+    let made = Command::new("openssl")
+        .current_dir(folder)
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"])
+        .args(["-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+}
+
+#[tokio::test]
+async fn nodes_named_by_address_have_the_certificate_of_the_host() {
+    if crate::services::services().is_none() {
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    certificate(folder.path());
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let tls_port = super::server::free_port().to_string();
+    let arguments = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-announce-ip",
+        "127.0.0.1",
+        "--tls-port",
+        &tls_port,
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &cert,
+        "--tls-cluster",
+        "yes",
+        "--tls-auth-clients",
+        "no",
+    ];
+    let Some(server) = Server::start(&arguments).await else { return };
+    let _: String = server.tell("CLUSTER ADDSLOTSRANGE 0 16383").await;
+    let nodes: String = server.tell("CLUSTER NODES").await;
+    assert!(nodes.contains("127.0.0.1:"), "{nodes}");
+    let open = |host: &str| {
+        let connection = RedisConnection::parse(&format!("rediss://{host}:{tls_port}")).unwrap();
+        let pem = std::fs::read(&cert).unwrap();
+        RedisCoordinationStore::new(connection.with_root_certificates(pem), None)
+    };
+    let store = open("localhost");
+    super::works_again(&store).await;
+    let taken = store.acquire(&node("a"), &holder("w"), LONG).await.unwrap();
+    assert_eq!(taken, Acquired::Yes);
+    assert_eq!(store.check().await.unwrap().primaries, Some(1));
+    let by_address = open("127.0.0.1").get(&node("a")).await;
+    assert_failed(by_address, &Fault::Refused, &["no TLS connection"]);
 }

@@ -112,7 +112,7 @@ impl Drop for Server {
 
 /// A port below those that the system gives to clients, as is the one that a cluster's nodes talk
 /// on, 10000 above.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 10_000).unwrap();
     loop {

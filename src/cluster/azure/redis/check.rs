@@ -40,26 +40,24 @@ pub struct RedisCheck {
 
 impl RedisCoordinationStore {
     /// Finds out whether Redis is there and fit for its work. Fails if it can't be used: it is not
-    /// there, or does not let us in, or does not let us run scripts. Changes nothing.
+    /// there, or does not let us in, or does not let us run scripts.
     pub async fn check(&self) -> Result<RedisCheck> {
         let mut command = redis::cmd("EVAL");
         // With a key of ours, so that the permission to use it shows, too.
         command.arg("return redis.call('EXISTS', KEYS[1])").arg(1).arg("flowcraft:reconciler");
         // The first answer includes the connecting.
         self.told::<i64>("run a script", &command).await?;
+        // By its hash, too, which takes a permission of its own.
+        self.list_locks(1).await.map_err(self.failed("list leases"))?;
         let started = Instant::now();
         self.told::<i64>("run a script", &command).await?;
         let latency = started.elapsed();
 
         let primaries = self.lists.primaries().await.map_err(self.failed("list primaries"))?;
-        let info: String = match self.told("read INFO", redis::cmd("INFO").arg("server")).await {
-            Ok(info) => info,
-            Err(_) => String::new(),
-        };
-        let memory: String = match self.told("read INFO", redis::cmd("INFO").arg("memory")).await {
-            Ok(memory) => memory,
-            Err(_) => String::new(),
-        };
+        let info: String =
+            self.told("read INFO", redis::cmd("INFO").arg("server")).await.unwrap_or_default();
+        let memory: String =
+            self.told("read INFO", redis::cmd("INFO").arg("memory")).await.unwrap_or_default();
         let mut check = RedisCheck {
             address: self.connector.connection.to_string(),
             latency,

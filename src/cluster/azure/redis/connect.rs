@@ -9,7 +9,7 @@ use std::{
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
-    ProtocolVersion, RedisConnectionInfo, RedisError, TlsCertificates, Value,
+    RedisConnectionInfo, RedisError, TlsCertificates, Value,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, NodeAddress},
     cluster_async::ClusterConnection,
@@ -176,7 +176,16 @@ impl Connector {
             Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
                 Err(self.why_kept_out(host, &error).await)
             }
-            Err(error) => Err(self.explain(&error)),
+            Err(error) => {
+                let trouble = self.explain(&error);
+                let silent = error.is_timeout() || error.is_connection_dropped();
+                let question = match self.connection.tls {
+                    _ if !silent || error.is_connection_refusal() => "",
+                    true => "; does this port have TLS?",
+                    false => "; does this port want TLS (rediss:// or ssl=True)?",
+                };
+                Err(Trouble { detail: trouble.detail.clone() + question, ..trouble })
+            }
         }
     }
 
@@ -212,7 +221,9 @@ impl Connector {
         let open = async {
             let start = self.info(host, self.settings())?;
             let mut builder = ClusterClient::builder([start])
-                .connection_timeout(self.limits.connect)
+                // First the start, then all others at once: a node that is gone leaves time to
+                // go on with the rest.
+                .connection_timeout(self.limits.connect / 3)
                 .response_timeout(self.limits.response)
                 .tcp_settings(tcp_settings())
                 // What may be sent twice is known to the lane, not here.
@@ -255,11 +266,9 @@ impl Connector {
     }
 
     fn settings(&self) -> RedisConnectionInfo {
-        let protocol =
-            if self.connection.resp3 { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let mut settings = RedisConnectionInfo::default()
             .set_db(self.connection.database)
-            .set_protocol(protocol)
+            .set_protocol(self.connection.protocol)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         if let Some(password) = &self.connection.password {
             settings = settings.set_password(password);

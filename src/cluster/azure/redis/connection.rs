@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use redis::ProtocolVersion;
+
 use super::{options, url};
 use crate::cluster::azure::BadConnectionString;
 
@@ -38,7 +40,7 @@ pub struct RedisConnection {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) database: i64,
-    pub(super) resp3: bool,
+    pub(super) protocol: ProtocolVersion,
     pub(super) cluster: bool,
     pub(super) entra_id: bool,
     pub(super) root_certificates: Option<Vec<u8>>,
@@ -102,7 +104,7 @@ impl fmt::Debug for RedisConnection {
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| "hidden"))
             .field("database", &self.database)
-            .field("resp3", &self.resp3)
+            .field("protocol", &self.protocol)
             .field("cluster", &self.cluster)
             .field("entra_id", &self.entra_id)
             .finish_non_exhaustive()
@@ -150,7 +152,7 @@ pub(super) struct Draft {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) database: i64,
-    pub(super) resp3: bool,
+    pub(super) protocol: ProtocolVersion,
     pub(super) cluster: bool,
     pub(super) entra_id: bool,
     /// The port of a host that names none, if it has TLS and is none of Azure's.
@@ -210,9 +212,9 @@ impl Draft {
 
     /// Takes the version of the protocol.
     pub(super) fn set_protocol(&mut self, text: &str) -> Result<(), BadConnectionString> {
-        self.resp3 = match text.to_ascii_lowercase().as_str() {
-            "2" | "resp2" => false,
-            "3" | "resp3" => true,
+        self.protocol = match text.to_ascii_lowercase().as_str() {
+            "2" | "resp2" => ProtocolVersion::RESP2,
+            "3" | "resp3" => ProtocolVersion::RESP3,
             _ => return Err(bad("has a protocol that is neither resp2 nor resp3")),
         };
         Ok(())
@@ -260,7 +262,7 @@ impl Draft {
             user,
             password,
             database: self.database,
-            resp3: self.resp3,
+            protocol: self.protocol,
             cluster: self.cluster,
             entra_id,
             root_certificates: None,

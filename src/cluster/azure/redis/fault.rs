@@ -109,6 +109,8 @@ fn of_network(error: &RedisError) -> Trouble {
         "nothing listens there; start Redis or correct the address"
     } else if error.is_timeout() {
         "no answer in time; is Redis overloaded, or a firewall in between?"
+    } else if error.to_string().contains("lookup") {
+        "there is no such host; correct the address"
     } else {
         "the connection failed"
     };

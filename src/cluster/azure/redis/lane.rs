@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use futures::{
@@ -28,9 +29,13 @@ use super::{
 /// How often at most a command is sent on to another node.
 const REDIRECTIONS: u32 = 3;
 
-/// After how many failures in a row the connections to a cluster are all made anew. Those to its
-/// single nodes are repaired as they break.
+/// After how many failures the connections to a cluster are all made anew: in a row, or in all once
+/// they are older than `OLD`. Those to its single nodes are repaired as they break, but not where
+/// the cluster has new nodes that its certificate does not name.
 const SPENT: u32 = 3;
+
+/// When connections to a cluster are old.
+const OLD: Duration = Duration::from_secs(30);
 
 /// Whether a command may be sent again when it is not known whether it was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +68,15 @@ struct Attempt {
 /// An established connection.
 #[derive(Clone)]
 pub(super) struct Live {
-    pub(super) wire: Wire,
-    failures: Arc<AtomicU32>,
+    wire: Wire,
+    made: Instant,
+    failures: Arc<Failures>,
+}
+
+#[derive(Default)]
+struct Failures {
+    in_a_row: AtomicU32,
+    in_all: AtomicU32,
 }
 
 /// What goes over the network.
@@ -121,7 +133,8 @@ impl Lane {
         self.within_limit(ask).await.and_then(understood)
     }
 
-    async fn within_limit<T>(
+    /// Gives up what takes longer than a call may.
+    pub(super) async fn within_limit<T>(
         &self,
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<T, Trouble> {
@@ -148,7 +161,7 @@ impl Lane {
             let target = target.as_ref().map(|(node, asking)| (node, *asking));
             let error = match live.send(command, target).await {
                 Ok(value) => {
-                    live.failures.store(0, Ordering::Relaxed);
+                    live.failures.in_a_row.store(0, Ordering::Relaxed);
                     return Ok(Reply::Value(value));
                 }
                 Err(error) => error,
@@ -188,7 +201,7 @@ impl Lane {
         live: &Live,
         answer: RedisResult<Value>,
     ) -> Result<Value, Trouble> {
-        answer.inspect(|_| live.failures.store(0, Ordering::Relaxed)).map_err(|error| {
+        answer.inspect(|_| live.failures.in_a_row.store(0, Ordering::Relaxed)).map_err(|error| {
             let trouble = self.connector.explain(&error);
             if trouble.cure != Cure::None {
                 self.failed(number, live);
@@ -199,11 +212,14 @@ impl Lane {
 
     /// Takes note that a connection failed. Says whether the next command gets a new one.
     fn failed(&self, number: u64, live: &Live) -> bool {
-        let failures = live.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        let spent = matches!(live.wire, Wire::Single(_)) || failures >= SPENT;
-        if spent {
+        let in_a_row = live.failures.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        let in_all = live.failures.in_all.fetch_add(1, Ordering::Relaxed) + 1;
+        let spent = matches!(live.wire, Wire::Single(_))
+            || in_a_row >= SPENT
+            || in_all >= SPENT && live.made.elapsed() > OLD;
+        // Of all who meet the same failure one goes on to the next host.
+        if spent && self.forget(number) {
             self.connector.try_next_host();
-            self.forget(number);
         }
         spent
     }
@@ -230,7 +246,7 @@ impl Lane {
                 let connector = self.connector.clone();
                 let connecting = async move {
                     let wire = connector.connect().await?;
-                    Ok(Live { wire, failures: Arc::default() })
+                    Ok(Live { wire, made: Instant::now(), failures: Arc::default() })
                 };
                 let attempt = Attempt { number: slot.made, live: connecting.boxed().shared() };
                 slot.current = Some(attempt.clone());
@@ -241,12 +257,14 @@ impl Lane {
         }
     }
 
-    /// Has the next command make a new connection, unless another has already.
-    fn forget(&self, number: u64) {
+    /// Has the next command make a new connection. Says whether it would not have anyway.
+    fn forget(&self, number: u64) -> bool {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.current.as_ref().is_some_and(|attempt| attempt.number == number) {
+        let is_current = slot.current.as_ref().is_some_and(|attempt| attempt.number == number);
+        if is_current {
             slot.current = None;
         }
+        is_current
     }
 }
 

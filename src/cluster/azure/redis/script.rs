@@ -86,16 +86,19 @@ impl Lane {
         arguments: impl ToRedisArgs,
         repeat: Repeat,
     ) -> Result<T, Trouble> {
-        let mut command = call("EVALSHA", &script.hash, key);
-        command.arg(&arguments);
-        match self.ask(&command, repeat).await? {
-            Reply::Value(value) => understood(value),
-            Reply::NoScript => {
-                let mut command = call("EVAL", script.text, key);
-                command.arg(&arguments);
-                self.send(&command, repeat).await
+        let run = async {
+            let mut command = call("EVALSHA", &script.hash, key);
+            command.arg(&arguments);
+            match self.ask(&command, repeat).await? {
+                Reply::Value(value) => understood(value),
+                Reply::NoScript => {
+                    let mut command = call("EVAL", script.text, key);
+                    command.arg(&arguments);
+                    self.send(&command, repeat).await
+                }
             }
-        }
+        };
+        self.within_limit(run).await
     }
 }
 

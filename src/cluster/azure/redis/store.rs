@@ -44,7 +44,6 @@ impl RedisCoordinationStore {
             .run(script, name, value, Repeat::Safe)
             .await
             .map_err(self.key_error(doing, key))?;
-        // Also where it was somebody else's: then the key is theirs to put in again, or gone.
         if removed && key.is_lease() {
             self.index.gone(&self.work, name);
         }
@@ -61,15 +60,13 @@ impl CoordinationStore for RedisCoordinationStore {
             .run(&script::ACQUIRE, key.as_str(), arguments, Repeat::Safe)
             .await
             .map_err(self.key_error("take the lease", key))?;
-        Ok(match other {
-            Some(other) => Acquired::HeldBy(String::from_utf8_lossy(&other).into_owned()),
-            None => {
-                if key.is_lease() {
-                    self.index.taken(&self.work, key.as_str(), end_of(ttl));
-                }
-                Acquired::Yes
-            }
-        })
+        if let Some(other) = other {
+            return Ok(Acquired::HeldBy(String::from_utf8_lossy(&other).into_owned()));
+        }
+        if key.is_lease() {
+            self.index.taken(&self.work, key.as_str(), end_of(ttl));
+        }
+        Ok(Acquired::Yes)
     }
 
     async fn renew(&self, key: &Key, holder: &Holder, ttl: Duration) -> Result<Ownership> {
@@ -123,23 +120,28 @@ impl CoordinationStore for RedisCoordinationStore {
     }
 
     async fn remove(&self, keys: &[Key]) -> Result<()> {
-        for chunk in keys.chunks(CHUNK) {
-            let removals = chunk.iter().map(async |key| {
-                let mut command = redis::cmd("UNLINK");
-                command.arg(key.as_str());
-                let removed: bool = self.work.send(&command, Repeat::Safe).await?;
-                if removed && key.is_lease() {
-                    self.index.gone(&self.work, key.as_str());
-                }
-                Ok(())
-            });
-            try_join_all(removals).await.map_err(|trouble| self.error("remove keys", trouble))?;
-        }
-        Ok(())
+        let remove = async {
+            for chunk in keys.chunks(CHUNK) {
+                let removals = chunk.iter().map(async |key| {
+                    let mut command = redis::cmd("UNLINK");
+                    command.arg(key.as_str());
+                    let removed: bool = self.work.send(&command, Repeat::Safe).await?;
+                    if removed && key.is_lease() {
+                        self.index.gone(&self.work, key.as_str());
+                    }
+                    Ok::<_, Trouble>(())
+                });
+                try_join_all(removals).await?;
+            }
+            Ok(())
+        };
+        let removed = self.work.within_limit(remove);
+        removed.await.map_err(|trouble| self.error("remove keys", trouble))
     }
 
     async fn locks(&self, limit: usize) -> Result<Vec<HeldLock>> {
-        self.list_locks(limit).await.map_err(|trouble| self.error("list leases", trouble))
+        let listed = self.lists.within_limit(self.list_locks(limit));
+        listed.await.map_err(|trouble| self.error("list leases", trouble))
     }
 
     async fn beat(&self, heartbeat: &Heartbeat, ttl: Duration) -> Result<()> {
@@ -176,6 +178,7 @@ impl CoordinationStore for RedisCoordinationStore {
     }
 
     async fn workers(&self) -> Result<Vec<Heartbeat>> {
-        self.list_workers().await.map_err(|trouble| self.error("list workers", trouble))
+        let listed = self.lists.within_limit(self.list_workers());
+        listed.await.map_err(|trouble| self.error("list workers", trouble))
     }
 }

@@ -104,10 +104,12 @@ fn azures_form() {
 fn options_are_taken() {
     for text in ["redis://h?protocol=3&cluster=true", "h,protocol=RESP3,cluster=True"] {
         let connection = parse(text);
-        assert!(connection.resp3 && connection.cluster, "{text}");
+        assert_eq!(connection.protocol, ProtocolVersion::RESP3, "{text}");
+        assert!(connection.cluster, "{text}");
     }
     let connection = parse("redis://h?protocol=resp2&cluster=false");
-    assert!(!connection.resp3 && !connection.cluster);
+    assert_eq!(connection.protocol, ProtocolVersion::RESP2);
+    assert!(!connection.cluster);
 }
 
 #[test]
