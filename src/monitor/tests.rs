@@ -111,6 +111,7 @@ fn document() -> RunDocument {
         closed: crate::engine::Closing::Open,
         parent: None,
         started_at: Timestamp::default(),
+        status_version: None,
         finished_at: None,
         awaited: 1,
         past_failures: Vec::new(),
