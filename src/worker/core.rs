@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     graphs::Graphs,
+    neighbours::Looks,
     patience::Patience,
     session::{Freshness, Loyalty, Session, SessionError, Settled, Shared},
     status::{self, Touched, Urgency},
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     sessions: Arc<Mutex<HashMap<RunId, Arc<Session>>>>,
     /// Told whenever a message has been sent that can be received at once.
     pub(crate) sent: Arc<Notify>,
+    pub(super) looks: Arc<Looks>,
 }
 
 /// A graph without nodes, for a run whose blueprint is not loaded here.
@@ -58,7 +60,13 @@ impl Core {
     ) -> Self {
         let shared =
             Shared { cluster, graphs: Graphs::new(library), patience: Patience::new(seed) };
-        Self { shared: Arc::new(shared), name, sessions: Arc::default(), sent: Arc::default() }
+        Self {
+            shared: Arc::new(shared),
+            name,
+            sessions: Arc::default(),
+            sent: Arc::default(),
+            looks: Arc::default(),
+        }
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
@@ -128,6 +136,7 @@ impl Core {
         continues: Continuation,
     ) -> Result<Option<Next>, SessionError> {
         let run = session.run();
+        self.look_later(run);
         let document = &settled.document;
         let status = document.status();
         let changed = status != settled.status_before;

@@ -1,7 +1,11 @@
 //! JavaScript workers on the same cluster: keeping up the keys that they look at, and taking over
 //! what they did.
 
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{
     core::{Core, job_for},
@@ -19,6 +23,30 @@ use crate::{
 
 /// How long counters and marks for neighbours live.
 const TTL: Duration = Duration::from_hours(1);
+/// How long after a commit to look whether it is still there: longer than a neighbour takes from
+/// reading an item to replacing it.
+const LOOK_AFTER: Duration = Duration::from_secs(5);
+
+/// The runs that are to be looked at, and since when; nothing where nobody would.
+#[derive(Debug, Default)]
+pub(crate) struct Looks(Mutex<Option<Line>>);
+
+/// Those that wait longest first.
+type Line = VecDeque<(Timestamp, Arc<Session>)>;
+
+impl Looks {
+    fn lock(&self) -> MutexGuard<'_, Option<Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out the first whose time has come.
+    fn due(&self, now: Timestamp) -> Option<(Timestamp, Arc<Session>)> {
+        let mut line = self.lock();
+        let line = line.as_mut()?;
+        let due = line.front().is_some_and(|(since, _)| now.since(*since) >= LOOK_AFTER);
+        if due { line.pop_front() } else { None }
+    }
+}
 
 /// How many keys are removed at a time.
 const KEYS_AT_ONCE: usize = 500;
@@ -31,6 +59,44 @@ impl Core {
 
     fn has_neighbours(&self) -> bool {
         self.cluster().neighbours == Neighbours::JavaScript
+    }
+
+    /// Has a run looked at a while after a commit: a neighbour that read its item before may replace
+    /// it afterwards, and nobody else remembers what was there. Reading it puts that back.
+    pub(crate) fn look_later(&self, run: &RunId) {
+        if self.has_neighbours()
+            && let Some(looks) = &mut *self.looks.lock()
+        {
+            let session = self.session(run);
+            if session.begin_watch() {
+                looks.push_back((self.now(), session));
+            }
+        }
+    }
+
+    /// Looks at runs a while after commits to them, until dropped.
+    pub(crate) async fn look_after_commits(&self) {
+        if !self.has_neighbours() {
+            return;
+        }
+        self.looks.lock().get_or_insert_default();
+        loop {
+            tokio::time::sleep(LOOK_AFTER / 5).await;
+            while let Some((since, session)) = self.looks.due(self.now()) {
+                if let Err(error) = session.document(Freshness::Now).await {
+                    tracing::debug!(run = %session.run(), %error, "could not look after a commit");
+                }
+                if !session.end_watch(since)
+                    && let Some(looks) = &mut *self.looks.lock()
+                {
+                    looks.push_back((self.now(), session));
+                    continue;
+                }
+                let run = session.run().clone();
+                drop(session);
+                self.leave(&run);
+            }
+        }
     }
 
     /// Commits what JavaScript workers did to a run, if its ledger lacks it.

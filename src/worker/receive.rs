@@ -26,8 +26,10 @@ impl Worker {
         let mut jobs = JoinSet::new();
         let beating = self.clone();
         let reconciling = self.clone();
+        let looking = self.core.clone();
         let mut background = JoinSet::new();
         background.spawn(async move { beating.beat().await });
+        background.spawn(async move { looking.look_after_commits().await });
         background.spawn(async move { reconciling.reconcile_now_and_then().await });
         self.receive(&mut jobs).await;
         while jobs.join_next().await.is_some() {}

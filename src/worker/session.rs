@@ -123,6 +123,15 @@ pub(crate) struct Session {
     pub(crate) touch: tokio::sync::Mutex<StatusTouch>,
     /// The run's blueprint, for a document that does not say.
     named: OnceLock<BlueprintId>,
+    watch: Mutex<Watch>,
+}
+
+/// Whether somebody looks that a neighbour does not write over what this process committed.
+#[derive(Debug, Default)]
+struct Watch {
+    watched: bool,
+    /// When this process last wrote the document.
+    wrote: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -194,7 +203,28 @@ impl Session {
             known: tokio::sync::Mutex::default(),
             touch: tokio::sync::Mutex::default(),
             named: OnceLock::new(),
+            watch: Mutex::default(),
         }
+    }
+
+    fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes it upon the caller to watch the document. Returns whether nobody does.
+    pub(crate) fn begin_watch(&self) -> bool {
+        !std::mem::replace(&mut self.watch().watched, true)
+    }
+
+    /// Ends the watch, if this process has not written the document since.
+    pub(crate) fn end_watch(&self, since: Timestamp) -> bool {
+        let mut watch = self.watch();
+        watch.watched = watch.wrote.is_some_and(|wrote| wrote > since);
+        !watch.watched
+    }
+
+    fn wrote(&self) {
+        self.watch().wrote = Some(self.shared.cluster.clock.now());
     }
 
     /// Notes which blueprint the run follows, for a document that does not say.
@@ -338,7 +368,10 @@ impl Session {
                     let (after, ops) = restore(base, ours, &document);
                     let state = &cluster.state;
                     match state.commit_document(&self.run, &version, &ops, &after).await {
-                        Ok(version) => self.renew(known, after, version),
+                        Ok(version) => {
+                            self.wrote();
+                            self.renew(known, after, version);
+                        }
                         Err(error) if error.fault == Fault::Conflict => continue,
                         Err(error) => return Err(error),
                     }
@@ -451,6 +484,7 @@ impl Session {
             let state = &self.shared.cluster.state;
             let error = match state.commit_document(&self.run, &version, &ops, &after).await {
                 Ok(version) => {
+                    self.wrote();
                     self.renew(known, after.clone(), version);
                     settle(batch, verdicts, &after, &graph, status_before);
                     return Ok(());
