@@ -44,6 +44,8 @@ with_servers=(node tests/services/start.mjs --redis-cluster --redis-tls --)
 step node --test tests/services/test/
 # Unit tests, integration tests, documentation tests; examples are compiled.
 step "${with_servers[@]}" cargo test --locked
+# The state store once more, on a Cosmos DB server that others wrote.
+step node tests/services/start.mjs --cosmos package -- cargo test --locked --test azure -- state:: conformance::
 step cargo run --locked --quiet --example minimal
 # Each benchmark once, without measuring.
 step "${with_servers[@]}" cargo test --locked --bench '*'

@@ -4,7 +4,8 @@
 //   node start.mjs [OPTIONS] -- COMMAND ...  runs COMMAND with that JSON in FLOWCRAFT_TEST_SERVICES, ends with its exit code
 //
 // Options: --redis-cluster (three primaries as well), --redis-tls (one with a password and TLS as well),
-// --ignore-stdin (end on a signal only).
+// --cosmos own|package (whose store and query engine: ours, which is faithful and fast, or those of an npm package, which
+// others wrote), --ignore-stdin (end on a signal only).
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -22,11 +23,26 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ACCOUNT = 'devstoreaccount1';
 // Published with the storage emulators: it opens nothing else.
 const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
-const OPTIONS = ['--redis-cluster', '--redis-tls', '--ignore-stdin'];
+const FLAGS = ['--redis-cluster', '--redis-tls', '--ignore-stdin'];
+const COSMOS = ['own', 'package'];
 
 function fail(message) {
   process.stderr.write(`${message}\n`);
   process.exit(2);
+}
+
+// A map from the options to their values.
+function parse(words) {
+  const options = new Map([['--cosmos', 'own']]);
+  for (let i = 0; i < words.length; i += 1) {
+    if (words[i] === '--cosmos') {
+      i += 1;
+      if (!COSMOS.includes(words[i])) fail(`--cosmos takes one of ${COSMOS.join(', ')}`);
+      options.set('--cosmos', words[i]);
+    } else if (FLAGS.includes(words[i])) options.set(words[i], true);
+    else fail(`unknown option ${words[i]}; there are ${[...FLAGS, '--cosmos'].join(', ')}`);
+  }
+  return options;
 }
 
 function onPath(program) {
@@ -109,7 +125,7 @@ class Services {
   async #cosmos() {
     const peer = this.#peer('cosmos.mjs');
     const key = randomBytes(64).toString('base64');
-    const { endpoint, direct } = await peer.call('start', key);
+    const { endpoint, direct } = await peer.call('start', key, this.options.get('--cosmos'));
     const service = Object.fromEntries(['counts', 'resetCounts', 'addFault', 'removeFault'].map((name) => [name, (...args) => peer.call(name, ...args)]));
     return { settings: cosmosSettings(endpoint, key), direct: cosmosSettings(direct, key), service };
   }
@@ -165,10 +181,8 @@ function asked(options) {
 
 async function main() {
   const dashes = process.argv.indexOf('--');
-  const options = new Set(process.argv.slice(2, dashes < 0 ? undefined : dashes));
+  const options = parse(process.argv.slice(2, dashes < 0 ? undefined : dashes));
   const command = dashes < 0 ? [] : process.argv.slice(dashes + 1);
-  const unknown = [...options].find((option) => !OPTIONS.includes(option));
-  if (unknown) fail(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}`);
   if (dashes >= 0 && !command.length) fail('after -- comes the command to run');
   checkNeeds(options);
   const services = new Services(options);

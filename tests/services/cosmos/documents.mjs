@@ -4,13 +4,12 @@ import { SqlError } from '../sql/parse.mjs';
 import { queryPlan } from '../sql/plan.mjs';
 import { Refusal, badRequest, errorBody, precondition } from './answers.mjs';
 import { queryCharge, readCharge } from './charge.mjs';
+import { flag } from './kinds.mjs';
 import { patched } from './patch.mjs';
 
 const BATCH_LIMIT = 100;
 const PAGE = 100;
 const OPTIONAL_KEY = 'PartitionKey value must be supplied for this operation.';
-
-export const flag = (headers, name) => headers[name]?.toLowerCase() === 'true';
 
 function partitionOf(container, headers) {
   const header = headers['x-ms-documentdb-partitionkey'];

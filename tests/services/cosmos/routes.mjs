@@ -1,31 +1,9 @@
-// From a request to the code that answers it, and the kind under which it is counted.
+// From a request to the code that answers it.
 import { SqlError } from '../sql/parse.mjs';
 import { prepare, run } from '../sql/run.mjs';
 import { Refusal, badRequest } from './answers.mjs';
 import * as documents from './documents.mjs';
-
-const { flag } = documents;
-const isQuery = ({ headers }) => flag(headers, 'x-ms-documentdb-isquery') || headers['content-type']?.startsWith('application/query+json');
-
-// {segments, kind} of a request; `kind` is what the counts and the faults go by.
-export function classify(request) {
-  const path = request.url.split('?')[0].replace(/^\/+/, '/');
-  const segments = path.split('/').filter(Boolean);
-  return { path, segments, kind: kindOf(request, segments) };
-}
-
-function kindOf(request, segments) {
-  if (segments[4] !== 'docs') return 'metadata';
-  const { method, headers } = request;
-  if (segments.length === 5 && method === 'POST') {
-    if (flag(headers, 'x-ms-cosmos-is-query-plan-request')) return 'metadata';
-    if (isQuery(request)) return 'query';
-    if (flag(headers, 'x-ms-cosmos-is-batch-request')) return 'batch';
-    return flag(headers, 'x-ms-documentdb-is-upsert') ? 'upsert' : 'create';
-  }
-  if (segments.length === 5) return 'query';
-  return { GET: 'read', PUT: 'replace', PATCH: 'patch', DELETE: 'delete' }[method] ?? 'metadata';
-}
+import { flag, isQuery } from './kinds.mjs';
 
 function listed(name, rid, values) {
   return { status: 200, headers: { 'x-ms-item-count': String(values.length) }, body: { _rid: rid, [name]: values, _count: values.length }, charge: 1 };

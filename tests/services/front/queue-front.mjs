@@ -1,10 +1,8 @@
-// The front of the queue server: passes requests on over connections that stay open, and counts them by kind.
-import { Agent, request as send } from 'node:http';
+// The front of the queue server: passes requests on, and counts them by kind.
 import { HttpFront, bodyOf } from './http-front.mjs';
+import { Onward } from './onward.mjs';
 
 const KINDS = ['send', 'receive', 'peek', 'delete', 'update', 'properties', 'other'];
-// Between two hops only; the rest goes through as it is.
-const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length']);
 
 // Paths are /account/queue/messages[/id].
 export function classify(request) {
@@ -35,39 +33,13 @@ function spoiled({ status, headers = {}, body, substatus }) {
 }
 
 export function queueFront(port) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256, noDelay: true });
-  const once = (request, headers, sent) => new Promise((resolve, reject) => {
-    const onward = send({ host: '127.0.0.1', port, agent, method: request.method, path: request.url, headers }, async (answer) => {
-      try {
-        const body = await bodyOf(answer);
-        const passed = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !HOP.has(name)));
-        if (request.method !== 'HEAD' && answer.statusCode !== 204) passed['content-length'] = body.length;
-        resolve({ status: answer.statusCode, headers: passed, body });
-      } catch (error) {
-        reject(error);
-      }
-    });
-    onward.on('error', (error) => {
-      // An idle connection that the server closed just now: nothing was done yet.
-      error.stale = onward.reusedSocket && error.code === 'ECONNRESET';
-      reject(error);
-    });
-    onward.end(sent);
-  });
+  const onward = new Onward(port);
   const handle = async (request, { counts }) => {
     const sent = await bodyOf(request);
     counts.bytesIn += sent.length;
-    const headers = { ...request.headers };
-    for (const name of HOP) delete headers[name];
-    if (sent.length || headers['content-type'] || request.method === 'POST' || request.method === 'PUT') headers['content-length'] = sent.length;
-    try {
-      return await once(request, headers, sent);
-    } catch (error) {
-      if (!error.stale) throw error;
-      return once(request, headers, sent);
-    }
+    return onward.send(request, sent);
   };
   const front = new HttpFront({ kinds: KINDS, classify, handle, errorAnswer: spoiled });
-  front.endAgent = () => agent.destroy();
+  front.endAgent = () => onward.close();
   return front;
 }

@@ -1,17 +1,22 @@
 // The Cosmos DB server, in a process of its own: one listener that counts and spoils, one direct, over the same account.
+// Behind them is one of two: `own`, our store and query engine, or `package`, those of @vercel/cosmosdb-server.
 import { randomUUID } from 'node:crypto';
 import { errorBody, Refusal } from '../cosmos/answers.mjs';
 import { authorize } from '../cosmos/auth.mjs';
-import { Account } from '../cosmos/account.mjs';
-import { classify, respond } from '../cosmos/routes.mjs';
+import { classify } from '../cosmos/kinds.mjs';
 import { HttpFront, bodyOf } from '../front/http-front.mjs';
 import { answerCalls } from './calls.mjs';
 
 // Far above the item limit, so that a request that is too large is answered and not cut off.
 const REQUEST_LIMIT = 16 * 1024 * 1024;
 const KINDS = ['create', 'read', 'replace', 'upsert', 'delete', 'query', 'patch', 'batch', 'metadata'];
-const account = new Account();
+// From a request, its body and where it goes to {status, headers?, body?, charge}.
+const STAND_INS = {
+  own: async () => (await import('../cosmos/own-server.mjs')).open(),
+  package: async () => (await import('../cosmos/package-server.mjs')).open(),
+};
 let key;
+let answered;
 
 function headersOf(answer, json) {
   return {
@@ -62,8 +67,7 @@ function front() {
       try {
         authorize(request, path, key);
         if (raw.length > REQUEST_LIMIT) throw new Refusal(413, 'Request size is too large');
-        const body = raw.length ? JSON.parse(raw) : undefined;
-        return finished(respond(account, { method: request.method, headers: request.headers, url: request.url, body, segments, endpoint: made.endpoint }));
+        return finished(await answered(request, raw, { segments, endpoint: made.endpoint }));
       } catch (error) {
         return refused(error);
       }
@@ -76,8 +80,9 @@ const counted = front();
 const direct = front();
 
 answerCalls({
-  start: async (masterKey) => {
+  start: async (masterKey, standIn = 'own') => {
     key = Buffer.from(masterKey, 'base64');
+    answered = await STAND_INS[standIn]();
     for (const listener of [counted, direct]) listener.endpoint = `http://127.0.0.1:${await listener.listen()}/`;
     return { endpoint: counted.endpoint, direct: direct.endpoint };
   },

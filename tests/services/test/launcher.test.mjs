@@ -4,11 +4,14 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HERE, started } from './started.mjs';
 
 const START = join(HERE, 'start.mjs');
+// In a folder of its own, so that launchers of other tests do not count.
+process.env.TMPDIR = mkdtempSync(join(tmpdir(), 'flowcraft-launcher-'));
+after(() => rmSync(process.env.TMPDIR, { recursive: true }));
 
 // Ids of all processes below this one.
 function descendants(pid) {
@@ -43,6 +46,7 @@ test('wrong usage and what is missing: one line and 2', () => {
   const cases = [
     [START, ['--no-such-option'], {}, /unknown option/],
     [START, ['--'], {}, /comes the command/],
+    [START, ['--cosmos', 'other'], {}, /own, package/],
     [START, [], { PATH: copy }, /redis-server is missing: .*apt-get install redis-server/],
     [join(copy, 'start.mjs'), [], {}, /packages .* are missing: run `npm ci` in /],
   ];

@@ -111,12 +111,15 @@ impl CosmosStore {
         // Those who look for old or overdue items do not ask for later changes.
         let wants_mark = query.touched_before.is_none() && query.due_before.is_none();
         let mark = if wants_mark { self.newest_change().await? } else { 0 };
-        let conditions = Conditions::of(query);
+        let mut conditions = Conditions::of(query);
+        let started = match query.started_until {
+            Some(until) => format!("c.startedAt <= {}", conditions.value(until.seconds().into())),
+            None => "IS_NUMBER(c.startedAt)".to_owned(),
+        };
         let mut items = Vec::new();
-        for (condition, order) in [
-            ("IS_NUMBER(c.startedAt)", " ORDER BY c.startedAt DESC"),
-            ("NOT IS_NUMBER(c.startedAt)", ""),
-        ] {
+        for (condition, order) in
+            [(started.as_str(), " ORDER BY c.startedAt DESC"), ("NOT IS_NUMBER(c.startedAt)", "")]
+        {
             let room = query.limit.saturating_sub(items.len());
             if room == 0 {
                 break;
