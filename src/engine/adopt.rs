@@ -6,12 +6,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use serde_json::Value;
 
 use super::{
+    document::RunDocument,
     draft::{Draft, Effects},
     event::Verdict,
-    graph::{BREAK, edge_action},
+    graph::{BREAK, Graph, edge_action},
     ledger::{Arrival, NodeState},
 };
-use crate::blueprint::{Edge, JoinStrategy, NodeId};
+use crate::blueprint::{Edge, Inputs, JoinStrategy, NodeId};
 
 /// What a node may have done whose action nobody recorded.
 #[derive(Debug)]
@@ -28,6 +29,53 @@ impl Way {
         known.is_empty()
             || (!self.edges.is_empty() && known.iter().all(|node| self.targets.contains(node)))
     }
+}
+
+/// The nodes that a node's `inputs` name and whose outputs were there once: neighbours that write
+/// over each other's outputs lose some.
+pub fn lost_inputs(graph: &Graph, document: &RunDocument, node: &NodeId) -> Vec<NodeId> {
+    let names: Vec<&str> = match graph.definition(node).map(|definition| &definition.inputs) {
+        Some(Inputs::One(name)) => vec![name],
+        Some(Inputs::Many(names)) => names.values().filter_map(Value::as_str).collect(),
+        Some(Inputs::Edge) | None => Vec::new(),
+    };
+    let mut lost: Vec<NodeId> = Vec::new();
+    for name in names {
+        let base = name.split_once('.').map_or(name, |(base, _)| base);
+        let Some(named) = [name, base].into_iter().find_map(|name| graph.definition(name)) else {
+            continue;
+        };
+        let missing = document.output(&named.id).is_none()
+            && match document.state(&named.id) {
+                NodeState::Completed => {
+                    document.entry(&named.id).is_some_and(|entry| entry.has_output)
+                }
+                // It will run again. One that is not even ready may never.
+                NodeState::Ready => ran_before(graph, document, &named.id),
+                NodeState::Pending
+                | NodeState::Awaiting
+                | NodeState::Failed
+                | NodeState::Skipped => false,
+            };
+        if missing && !lost.contains(&named.id) {
+            lost.push(named.id.clone());
+        }
+    }
+    lost
+}
+
+/// Whether a node that is not completed must have been, in its first turn: one that can't run before
+/// it is.
+fn ran_before(graph: &Graph, document: &RunDocument, node: &NodeId) -> bool {
+    let first =
+        document.entry(node).is_none_or(|entry| (entry.iteration, entry.generation) == (1, 0));
+    first
+        && graph.place(node).is_some_and(|place| {
+            place.successors.iter().any(|successor| {
+                graph.join(successor) == JoinStrategy::All
+                    && document.state(successor) == NodeState::Completed
+            })
+        })
 }
 
 impl Draft<'_> {

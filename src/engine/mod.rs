@@ -25,6 +25,7 @@ mod start;
 pub(crate) mod testing;
 mod time;
 
+pub(crate) use adopt::lost_inputs;
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
 pub use diagram::run_diagram;
 pub(crate) use document::OUTPUTS;

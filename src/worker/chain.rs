@@ -123,8 +123,7 @@ impl Worker {
         }
         if is_newer(job, &document) {
             // It may have been written over by a neighbour, too: then it takes longer.
-            let pause = Duration::from_secs(1 << job.holds.unwrap_or(0).min(5));
-            return Ok(Handled::Hold(pause, "the store lags behind the message"));
+            return Ok(Handled::Hold(longer(job), "the store lags behind the message"));
         }
         let graph = match session.graph(&document) {
             Ok(graph) => graph,
@@ -165,6 +164,9 @@ impl Worker {
                 let now = core.now();
                 if let Some(due) = entry.due_at.filter(|due| *due > now) {
                     return Ok(Handled::Hold(now.until(due), "the node is not due yet"));
+                }
+                if core.lacks_inputs(session, &graph, &document, &job.node_id).await? {
+                    return Ok(Handled::Hold(longer(job), "inputs of the node were lost"));
                 }
                 self.run_node(job, work, &entry, &graph, session, (holder, ahead), lost).await
             }
@@ -384,6 +386,11 @@ fn same_turn(job: &Job, entry: &Entry) -> bool {
 /// Whether a job was made by a later commit than the document shows.
 fn is_newer(job: &Job, document: &RunDocument) -> bool {
     job.rev.is_some_and(|rev| rev > document.head().rev)
+}
+
+/// How long to hide a message that waits for others' work: longer each time, half a minute at most.
+fn longer(job: &Job) -> Duration {
+    Duration::from_secs(1 << job.holds.unwrap_or(0).min(5))
 }
 
 /// A job that the document does not ask for. A neighbour's may be right all the same, for what it

@@ -2,10 +2,12 @@
 //! what they did.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use super::{
     core::{Core, job_for},
@@ -17,7 +19,7 @@ use crate::{
     cluster::{Job, Key, Lane, Neighbours},
     engine::{
         Continuation, Effects, Event, Graph, Head, JoinArrival, NodeState, RunDocument, Timestamp,
-        Verdict, Work,
+        Verdict, Work, lost_inputs,
     },
 };
 
@@ -29,14 +31,21 @@ const LOOK_AFTER: Duration = Duration::from_secs(5);
 
 /// The runs that are to be looked at, and since when; nothing where nobody would.
 #[derive(Debug, Default)]
-pub(crate) struct Looks(Mutex<Option<Line>>);
+pub(crate) struct Looks {
+    line: Mutex<Option<Line>>,
+    joined: Notify,
+}
 
 /// Those that wait longest first.
 type Line = VecDeque<(Timestamp, Arc<Session>)>;
 
 impl Looks {
     fn lock(&self) -> MutexGuard<'_, Option<Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().as_ref().is_none_or(VecDeque::is_empty)
     }
 
     /// Takes out the first whose time has come.
@@ -70,6 +79,7 @@ impl Core {
             let session = self.session(run);
             if session.begin_watch() {
                 looks.push_back((self.now(), session));
+                self.looks.joined.notify_one();
             }
         }
     }
@@ -81,6 +91,9 @@ impl Core {
         }
         self.looks.lock().get_or_insert_default();
         loop {
+            if self.looks.is_empty() {
+                self.looks.joined.notified().await;
+            }
             tokio::time::sleep(LOOK_AFTER / 5).await;
             while let Some((since, session)) = self.looks.due(self.now()) {
                 if let Err(error) = session.document(Freshness::Now).await {
@@ -124,6 +137,46 @@ impl Core {
         let applied = matches!(settled.verdict, Verdict::Applied(_));
         let ready = applied && settled.document.state(node) == NodeState::Ready;
         Ok(ready.then_some(settled.document))
+    }
+
+    /// Whether inputs of a ready node have been lost. They are then made again, if that is not under
+    /// way.
+    pub(crate) async fn lacks_inputs(
+        &self,
+        session: &Session,
+        graph: &Graph,
+        document: &RunDocument,
+        node: &NodeId,
+    ) -> Result<bool, SessionError> {
+        if !self.has_neighbours() {
+            return Ok(false);
+        }
+        let lost = lost_inputs(graph, document, node);
+        if lost.is_empty() {
+            return Ok(false);
+        }
+        tracing::warn!(run = %session.run(), %node, ?lost, "inputs of the node are gone: they are made again");
+        let now = self.now();
+        let mut idle: Vec<NodeId> = Vec::new();
+        for source in lost {
+            let Some(entry) = document.entry(&source) else { continue };
+            let sent = entry.enqueued_at.is_some_and(|at| now.since(at) < LOOK_AFTER);
+            if entry.state == NodeState::Ready
+                && !sent
+                && !self.is_leased(session.run(), &source).await?
+            {
+                idle.push(source);
+            }
+        }
+        let mut events = vec![Event::RecoverOutputs];
+        if !idle.is_empty() {
+            events.push(Event::Enqueue { nodes: idle });
+        }
+        for event in events {
+            Box::pin(self.happen(session, event, Continuation::Enqueue, Loyalty::Blueprint))
+                .await?;
+        }
+        Ok(true)
     }
 
     /// Makes the document of a run that somebody sent a message for without writing one. The inner
@@ -199,11 +252,13 @@ impl Core {
         let run = session.run();
         self.clear_marks(run, effects).await?;
         self.mark_failures(run, effects).await?;
+        let mut locked: HashSet<NodeId> = HashSet::new();
         for arrival in std::mem::take(&mut effects.arrivals) {
             let join = &arrival.join;
             let fires = effects.ready.iter().any(|work| work.node == *join);
             match arrival.strategy {
-                JoinStrategy::Any if fires => {
+                // It may have been reached over several edges at once.
+                JoinStrategy::Any if fires && locked.insert(join.clone()) => {
                     // Neighbours fire a join once: in a later turn the lock is an old one.
                     let first_turn = effects.ready.iter().any(|work| {
                         work.node == *join && (work.iteration, work.generation) == (1, 0)

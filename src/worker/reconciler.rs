@@ -262,7 +262,7 @@ impl Core {
         Ok(diagnosis)
     }
 
-    async fn is_leased(&self, run: &RunId, node: &NodeId) -> Result<bool, SessionError> {
+    pub(super) async fn is_leased(&self, run: &RunId, node: &NodeId) -> Result<bool, SessionError> {
         let key = Key::node_lock(run, node);
         let store = &self.cluster().coordination;
         let value = self.patience().call(|| store.get(&key)).await?;

@@ -20,7 +20,7 @@ use std::{
 use faults::{Rates, World};
 use flowcraft_tui::{
     blueprint::{Library, RunId},
-    cluster::{Cluster, Lane, TokioClock, memory_cluster},
+    cluster::{Cluster, Lane, Neighbours, TokioClock, memory_cluster},
     engine::{Answer, RunStatus, Timestamp},
     nodes::{DynamicSpec, NodeOutput, Registry},
     operations::{Lint, Operations, RunView, StartRequest},
@@ -80,7 +80,11 @@ async fn play(seed: u64, rates: Rates, workers: usize) -> std::result::Result<Re
     let mut random = SmallRng::seed_from_u64(seed);
     let made = graphs::make(&mut random);
     let clock = Arc::new(TokioClock::starting_at(Timestamp::from_seconds(1_750_000_000)));
-    let calm = memory_cluster(clock);
+    let mut calm = memory_cluster(clock);
+    if seed % 2 == 1 {
+        // That none is there must make no difference.
+        calm.neighbours = Neighbours::JavaScript;
+    }
     let world = World::new(seed, rates);
     let blueprint = made.main.id.clone();
     let library = Library::fixed(std::iter::once(made.main).chain(made.children).collect());
