@@ -49,15 +49,20 @@ fn connected(settings: &AzureSettings) -> Cluster {
     AzureServices::new(settings.clone()).unwrap().cluster(Arc::new(SystemClock))
 }
 
-/// A worker with short leases, and with choices that no other worker makes.
-fn quick(name: &str) -> WorkerConfig {
+/// A worker that does not reconcile, and makes random choices of its own.
+fn config(name: &str) -> WorkerConfig {
     let seed = Some(uuid::Uuid::new_v4().as_u64_pair().0);
-    WorkerConfig { lease: Duration::from_secs(5), seed, ..alone(name) }
+    WorkerConfig { seed, ..alone(name) }
 }
 
-/// Runs a worker with short leases.
+/// A worker with short leases.
+fn quick(name: &str) -> WorkerConfig {
+    WorkerConfig { lease: Duration::from_secs(5), ..config(name) }
+}
+
+/// Runs a worker.
 fn run_worker(stage: &mut Stage, name: &str) -> Worker {
-    let worker = stage.make_worker(quick(name));
+    let worker = stage.make_worker(config(name));
     stage.run_worker(&worker);
     worker
 }

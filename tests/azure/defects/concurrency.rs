@@ -3,7 +3,7 @@
 use flowcraft_tui::{cluster::Lane, engine::RunStatus, worker::Worker};
 use serde_json::{Value, json};
 
-use super::{connected, ended, quick, staged, start, until_status};
+use super::{config, connected, ended, staged, start, until_status};
 use crate::{
     services::services,
     stage::{Stage, blueprint, outputs},
@@ -17,7 +17,7 @@ fn workers(
 ) -> Vec<Worker> {
     (0..count)
         .map(|number| {
-            let worker = stage.make_worker_on(connected(settings), quick(&format!("w{number}")));
+            let worker = stage.make_worker_on(connected(settings), config(&format!("w{number}")));
             stage.run_worker(&worker);
             worker
         })

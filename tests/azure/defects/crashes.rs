@@ -8,7 +8,7 @@ use flowcraft_tui::{
 };
 use serde_json::json;
 
-use super::{ended, once, quick, run_worker, stage_of, start};
+use super::{config, ended, once, run_worker, stage_of, start};
 use crate::{
     stage::{Stage, state},
     tampered::dies_as,
@@ -19,7 +19,7 @@ pub(super) async fn dies_after(
     stage: &mut Stage,
     fits: impl Fn(&RunDocument) -> bool + Send + 'static,
 ) {
-    let config = WorkerConfig { lease: Duration::from_secs(2), ..quick("dying") };
+    let config = WorkerConfig { lease: Duration::from_secs(2), ..config("dying") };
     dies_as(stage, config, fits).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flowcraft_tui::{cluster::Lane, engine::RunStatus};
+use flowcraft_tui::{cluster::Lane, engine::RunStatus, worker::WorkerConfig};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -10,6 +10,7 @@ use super::{connected, ended, eventually, once, play, quick, run_worker, stage_o
 use crate::{
     services::{Services, services},
     stage::blueprint,
+    tampered::{Fate, Tampered},
 };
 
 /// C8
@@ -30,6 +31,30 @@ async fn a_node_that_takes_longer_than_a_lease_runs_once_beside_another_worker()
     assert_eq!(ended(&stage, &run).await.status, RunStatus::Completed);
     eventually("no message is left", async || stage.depth(Lane::Jobs).await == 0).await;
     assert_eq!(stage.counts(), once(&["a", "b", "c", "j"]));
+}
+
+/// C8
+#[tokio::test]
+async fn a_queue_that_does_not_answer_costs_no_lease() {
+    let Some(services) = services() else { return };
+    let long =
+        blueprint("b", &json!([["a", "busy", {"ms": 6_000}], ["b", "noop"]]), &json!([["a", "b"]]));
+    let (mut stage, settings) = staged(services, vec![long]).await;
+    let silent = Tampered::new(&stage.cluster, |call| match call.name {
+        "renew_message" => Fate::Hangs,
+        _ => Fate::Goes,
+    });
+    let config = WorkerConfig { lease: Duration::from_secs(3), ..quick("w1") };
+    let worker = stage.make_worker_on(silent.cluster(), config);
+    stage.run_worker(&worker);
+    let run = start(&stage, &json!({})).await;
+    eventually("a is being run", async || stage.count("a") == 1).await;
+    // The message comes back to this one, and the lease keeps it from the node.
+    let other = stage.make_worker_on(connected(&settings), quick("w2"));
+    stage.run_worker(&other);
+    assert_eq!(ended(&stage, &run).await.status, RunStatus::Completed);
+    assert_eq!(silent.calls("renew_message"), 1, "it was to hang");
+    assert_eq!(stage.counts(), once(&["a", "b"]));
 }
 
 /// C9

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    crashes::dies_after, ended, eventually, once, play, run_worker, staged, start, until,
+    crashes::dies_after, ended, eventually, once, play, quick, run_worker, staged, start, until,
     until_status,
 };
 use crate::{
@@ -113,8 +113,10 @@ async fn stalled_runs_are_found_whatever_form_their_status_has() {
 async fn a_node_that_is_being_run_is_not_started_again() {
     let nodes = json!([["a", "busy", {"ms": 6_000}], ["b", "noop"]]);
     let Some((mut stage, settings)) = setup(&nodes, &json!([["a", "b"]])).await else { return };
-    run_worker(&mut stage, "w1");
-    run_worker(&mut stage, "w2");
+    for name in ["w1", "w2"] {
+        let worker = stage.make_worker(quick(name));
+        stage.run_worker(&worker);
+    }
     let run = start(&stage, &json!({})).await;
     eventually("a is being run", async || stage.count("a") == 1).await;
     let reconciler = reconciler(&stage, &settings, 1);

@@ -11,7 +11,7 @@ use flowcraft_tui::{
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{connected, ended, eventually, quick};
+use super::{config, connected, ended, eventually};
 use crate::{
     services::{fresh, provided, services},
     stage::{Stage, blueprint},
@@ -33,7 +33,7 @@ async fn a_missing_container_is_an_error_that_costs_no_message() {
     let run = RunId::from(fresh("run"));
     stage.send(stage.plain_job(&run, "a").encode()).await;
     let lease = Duration::from_secs(1);
-    let config = WorkerConfig { lease, max_dequeue_count: 2, ..quick("w") };
+    let config = WorkerConfig { lease, max_dequeue_count: 2, ..config("w") };
     let worker = stage.make_worker(config);
     stage.run_worker(&worker);
     eventually("the worker says what is missing", async || {
@@ -41,7 +41,7 @@ async fn a_missing_container_is_an_error_that_costs_no_message() {
     })
     .await;
     // Long enough for more tries than a message has.
-    sleep(Duration::from_secs(6)).await;
+    sleep(Duration::from_secs(4)).await;
     assert!(worker.status().ill.contains_key(&Service::State), "{:?}", worker.status());
     assert_eq!((stage.depth(Lane::Jobs).await, stage.depth(Lane::Poison).await), (1, 0));
 
