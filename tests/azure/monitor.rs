@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use flowcraft_tui::{
     cluster::{
-        AzureServices, AzureSettings, Clock as _, Cluster, CosmosConnection, CosmosStore, Service, StateStore,
-        StatusItem, SystemClock,
+        AzureServices, AzureSettings, Clock as _, Cluster, CosmosConnection, CosmosStore, Service,
+        StateStore, StatusItem, SystemClock,
     },
     engine::{RunStatus, Timestamp},
     monitor::{Monitor, MonitorConfig, MonitorHandle, Snapshot},

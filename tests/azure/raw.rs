@@ -1,5 +1,7 @@
 //! Items as other programs write them, past the code under test.
 
+use std::collections::HashMap;
+
 use azure_data_cosmos::{
     AccountEndpoint, AccountReference, CosmosClient, CosmosRuntime, PartitionKey, RoutingStrategy,
     clients::ContainerClient,
@@ -7,6 +9,7 @@ use azure_data_cosmos::{
     options::{BinaryEncodingOptions, ConnectionPoolOptions},
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::services::Services;
 
@@ -14,14 +17,26 @@ use crate::services::Services;
 pub(crate) struct Raw<'a> {
     services: &'a Services,
     database: String,
+    /// Those that were used before: each has connections of its own.
+    containers: Mutex<HashMap<String, ContainerClient>>,
 }
 
 impl<'a> Raw<'a> {
     pub(crate) fn of(services: &'a Services, database: &str) -> Self {
-        Self { services, database: database.to_owned() }
+        Self { services, database: database.to_owned(), containers: Mutex::default() }
     }
 
     async fn container(&self, name: &str) -> ContainerClient {
+        let mut containers = self.containers.lock().await;
+        if let Some(container) = containers.get(name) {
+            return container.clone();
+        }
+        let container = self.open(name).await;
+        containers.insert(name.to_owned(), container.clone());
+        container
+    }
+
+    async fn open(&self, name: &str) -> ContainerClient {
         let endpoint: AccountEndpoint = self.services.text("/cosmos/endpoint").parse().unwrap();
         let key = self.services.text("/cosmos/key").to_owned();
         let pool = ConnectionPoolOptions::builder().with_is_http2_allowed(false).build().unwrap();
