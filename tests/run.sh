@@ -47,6 +47,7 @@ step "${with_servers[@]}" cargo test --locked
 # The state store once more, on a Cosmos DB server that others wrote.
 step node tests/services/start.mjs --cosmos package -- cargo test --locked --test azure -- state:: conformance::
 step cargo run --locked --quiet --example minimal
+step node tests/services/start.mjs --variables -- cargo run --locked --quiet --example azure
 # Each benchmark once, without measuring.
 step "${with_servers[@]}" cargo test --locked --bench '*'
 printf '\nAll tests passed.\n'

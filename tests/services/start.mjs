@@ -5,7 +5,8 @@
 //
 // Options: --redis-cluster (three primaries as well), --redis-tls (one with a password and TLS as well),
 // --cosmos own|package (whose store and query engine: ours, which is faithful and fast, or those of an npm package, which
-// others wrote), --ignore-stdin (end on a signal only).
+// others wrote), --ignore-stdin (end on a signal only), --variables (COMMAND also finds the three connection strings where
+// workers look for them).
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +24,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ACCOUNT = 'devstoreaccount1';
 // Published with the storage emulators: it opens nothing else.
 const ACCOUNT_KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
-const FLAGS = ['--redis-cluster', '--redis-tls', '--ignore-stdin'];
+const FLAGS = ['--redis-cluster', '--redis-tls', '--ignore-stdin', '--variables'];
 const COSMOS = ['own', 'package'];
 
 function fail(message) {
@@ -155,6 +156,15 @@ class Services {
   }
 }
 
+function variables(told, options) {
+  const connections = options.has('--variables') && {
+    AZURE_STORAGE_CONNECTION_STRING: told.queue.connectionString,
+    COSMOS_DB_CONNECTION_STRING: told.cosmos.connectionString,
+    REDIS_CONNECTION_STRING: told.redis.url,
+  };
+  return { FLOWCRAFT_TEST_SERVICES: JSON.stringify(told), ...connections };
+}
+
 // The command's exit code, or 128 and the signal's number as shells do.
 function run([command, ...args], env) {
   return new Promise((resolve) => {
@@ -191,7 +201,7 @@ async function main() {
   try {
     const started = services.start();
     const told = await (over ? Promise.race([started, over.then(() => null)]) : started);
-    if (told && command.length) code = await run(command, { FLOWCRAFT_TEST_SERVICES: JSON.stringify(told) });
+    if (told && command.length) code = await run(command, variables(told, options));
     else if (told) {
       process.stdout.write(`${JSON.stringify(told)}\n`);
       await over;

@@ -6,8 +6,8 @@ use azure_data_cosmos::{
     models::{ContainerProperties, IndexingPolicy, PartitionKeyDefinition},
 };
 
-use super::{Container, CosmosStore, fault::failed};
-use crate::cluster::{Result, azure::Provisioned};
+use super::{Container, CosmosStore, connection::Access, fault::failed};
+use crate::cluster::{ClusterError, Result, azure::Provisioned};
 
 /// The path of the partition key of both containers.
 const PARTITION_KEY: &str = "/runId";
@@ -45,8 +45,7 @@ impl CosmosStore {
     async fn provision(&self, missing: Missing) -> Result<Vec<(String, Provisioned)>> {
         let database = &self.0.names.database;
         let found = self.provision_database(missing).await.map_err(|error| {
-            let place = self.place(&self.0.contexts);
-            failed(place, format!("provide database {database:?}"), &error)
+            self.not_provided(&self.0.contexts, format!("provide database {database:?}"), &error)
         })?;
         let mut all = vec![(format!("database {database}"), found)];
         for (container, policy) in
@@ -55,11 +54,27 @@ impl CosmosStore {
             let found = self.provision_container(container, policy, missing).await;
             let found = found.map_err(|error| {
                 let doing = format!("provide container {:?}", container.path);
-                failed(self.place(container), doing, &error)
+                self.not_provided(container, doing, &error)
             })?;
             all.push((format!("container {}", container.path), found));
         }
         Ok(all)
+    }
+
+    fn not_provided(
+        &self,
+        container: &Container,
+        doing: String,
+        error: &CosmosError,
+    ) -> ClusterError {
+        let mut failure = failed(self.place(container), doing, error);
+        if error.status().is_forbidden() && matches!(self.0.connection.access(), Access::Entra) {
+            // No role for data allows it, whatever the service says.
+            "a token of Microsoft Entra ID does not let anybody make databases and containers: \
+             make them with az or Terraform, as the README shows"
+                .clone_into(&mut failure.detail);
+        }
+        failure
     }
 
     async fn provision_database(&self, missing: Missing) -> Result<Provisioned, CosmosError> {
