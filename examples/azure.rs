@@ -4,7 +4,7 @@
 use flowcraft_tui::{
     azure::{AzureQueueAdapter, AzureReconcilerOptions, CosmosDbContext, create_azure_reconciler},
     blueprint::{Library, sanitize},
-    cluster::{AzureServices, AzureSettings},
+    cluster::AzureSettings,
     nodes::{NodeOutput, Registry},
     operations::StartRequest,
     worker::WorkerConfig,
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while !worker.operations().view(&started.run).await?.status.is_final() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let context = CosmosDbContext::new(&AzureServices::new(settings.clone())?, started.run);
+    let context = CosmosDbContext::new(worker.services(), started.run);
     println!("{}", context.get("_outputs.hello").await?.unwrap_or_default());
 
     let options = AzureReconcilerOptions { stalled_threshold_seconds: 300, ..Default::default() };

@@ -146,7 +146,7 @@ fn an_azure_backend_without_its_variables_is_exit_code_2() {
     let line = user.error(2, &["queue"]);
     let expected = "error: flowcraft.toml:2: the azure backend needs \
                     AZURE_STORAGE_CONNECTION_STRING, COSMOS_DB_CONNECTION_STRING, \
-                    REDIS_CONNECTION_STRING: set it";
+                    REDIS_CONNECTION_STRING: set what is missing";
     assert!(line.starts_with(expected), "{line}");
     assert_eq!(user.json(&["config", "--json"])["cluster"]["backend"]["value"], "azure");
 }

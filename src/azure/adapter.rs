@@ -55,6 +55,11 @@ impl AzureQueueAdapter {
         Operations::beside(&self.worker)
     }
 
+    /// The services that it works on, with its connections.
+    pub fn services(&self) -> &AzureServices {
+        &self.services
+    }
+
     /// The worker itself: its status, pausing it.
     pub fn worker(&self) -> &Worker {
         &self.worker

@@ -6,12 +6,17 @@ use serde_json::{Map, Value};
 
 use crate::{
     blueprint::RunId,
-    cluster::{AzureServices, ClusterError, Fault, ReadDocument, Result, Service, StateStore},
+    cluster::{
+        AzureServices, ClusterError, Fault, ReadDocument, Result, Service, StateStore, Version,
+    },
     engine::{Op, RunDocument},
 };
 
-/// How often a change is tried that others are quicker than.
+/// How often a call is tried that the service can't answer now, or a change that others are quicker
+/// than.
 const TRIES: u32 = 20;
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The state of one run: its context keys, as they are stored. A node's output is `_outputs.X`.
 ///
@@ -54,55 +59,70 @@ impl CosmosDbContext {
 
     /// Sets a key.
     pub async fn set(&self, key: &str, value: Value) -> Result<()> {
-        self.change(&Op::Set(key.into(), Arc::new(value))).await
+        self.change(&Op::Set(key.into(), Arc::new(value))).await.map(|_| ())
     }
 
     /// Removes a key. Returns whether it had a value.
     pub async fn delete(&self, key: &str) -> Result<bool> {
-        let had = self.has(key).await?;
-        if had {
-            self.change(&Op::Remove(key.into())).await?;
-        }
-        Ok(had)
+        let before = self.change(&Op::Remove(key.into())).await?;
+        Ok(before.get(key).is_some())
     }
 
-    async fn read(&self) -> Result<(RunDocument, crate::cluster::Version)> {
-        match self.state.read_document(&self.run, None).await? {
-            ReadDocument::Whole(document, version) => Ok((*document, version)),
-            _ => Err(ClusterError::new(
-                Service::State,
-                format!("read run {:?}", self.run.as_str()),
-                Fault::NotFound,
-                "there is no such run",
-            )),
-        }
-    }
-
-    async fn change(&self, op: &Op) -> Result<()> {
+    async fn read(&self) -> Result<(RunDocument, Version)> {
         let mut tries = 0;
         loop {
-            let (document, version) = self.read().await?;
+            match self.state.read_document(&self.run, None).await {
+                Ok(ReadDocument::Whole(document, version)) => return Ok((*document, version)),
+                Ok(_) => {
+                    return Err(ClusterError::new(
+                        Service::State,
+                        format!("read run {:?}", self.run.as_str()),
+                        Fault::NotFound,
+                        "there is no such run",
+                    ));
+                }
+                Err(error) => pause_after(error, &mut tries).await?,
+            }
+        }
+    }
+
+    /// Carries out one operation; returns the document as it was before. After an answer that was
+    /// lost it is carried out again, which comes to the same.
+    async fn change(&self, op: &Op) -> Result<RunDocument> {
+        let mut tries = 0;
+        loop {
+            let (before, version) = self.read().await?;
             let mut ops = vec![op.clone()];
-            if !document.head().is_unadopted() {
+            if !before.head().is_unadopted() {
                 // Workers that know this run notice by its revision that it changed.
-                let mut head = document.head().clone();
+                let mut head = before.head().clone();
                 head.rev += 1;
                 head.commit = format!("{:016x}", rand::random::<u64>());
                 ops.push(Op::Head(Arc::new(head)));
             }
-            let mut after = document;
+            let mut after = before.clone();
             for op in &ops {
                 after.apply(op);
             }
             match self.state.commit_document(&self.run, &version, &ops, &after).await {
-                Err(error) if error.fault == Fault::Conflict && tries < TRIES => {
-                    tries += 1;
-                    let pause =
-                        Duration::from_millis(rand::random_range(1..=20 * u64::from(tries)));
-                    tokio::time::sleep(pause).await;
-                }
-                written => return written.map(|_| ()),
+                Ok(_) => return Ok(before),
+                Err(error) => pause_after(error, &mut tries).await?,
             }
         }
     }
+}
+
+/// Waits before the next try, longer each time; gives the error back if trying again is no use.
+async fn pause_after(error: ClusterError, tries: &mut u32) -> Result<()> {
+    if !(error.is_transient() || error.fault == Fault::Conflict) || *tries >= TRIES {
+        return Err(error);
+    }
+    *tries += 1;
+    let millis = rand::random_range(1..=20 * u64::from(*tries));
+    let asked = match error.fault {
+        Fault::Throttled { retry_after } => retry_after.unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    tokio::time::sleep(Duration::from_millis(millis).max(asked).min(LONGEST_PAUSE)).await;
+    Ok(())
 }

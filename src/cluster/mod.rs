@@ -15,9 +15,10 @@ mod state;
 use std::{fmt, sync::Arc};
 
 pub use azure::{
-    AzureServices, AzureSettings, BadConnectionString, CosmosConnection, CosmosFinding,
-    CosmosNames, CosmosStore, Provisioned, QueueCheck, QueueHealth, RedisCheck, RedisConnection,
-    RedisCoordinationStore, RedisIdentity, StorageConnection, StorageQueue, Unreadable,
+    AzureServices, AzureSettings, BadConnectionString, ContainerCheck, CosmosConnection,
+    CosmosFinding, CosmosNames, CosmosStore, Provisioned, QueueCheck, QueueHealth, RedisCheck,
+    RedisConnection, RedisCoordinationStore, RedisIdentity, StorageConnection, StorageQueue,
+    Unreadable,
 };
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{

@@ -56,7 +56,7 @@ pub enum ConfigError {
     },
     /// A service of the Azure cluster that nothing says how to reach.
     #[error(
-        "{place}: the azure backend needs {variables}: set it, or set \
+        "{place}: the azure backend needs {variables}: set what is missing, or set \
          FLOWCRAFT_CLUSTER_BACKEND=sqlite to use the embedded cluster"
     )]
     NoConnection {

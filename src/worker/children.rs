@@ -249,14 +249,18 @@ impl Core {
         let had_a_namesake = self.tell_blueprint(run, graph).await?;
         match self.patience().call(|| state.create_document(run, &document)).await {
             Ok(version) => {
-                session.created(document, version).await;
+                session.created(document.clone(), version).await;
                 if had_a_namesake {
                     self.clear_joins(run, graph).await?;
                 }
                 Ok(())
             }
             Err(error) if error.fault == Fault::Conflict => {
-                session.existing(Freshness::Now).await?;
+                let stored = session.existing(Freshness::Now).await?;
+                // An earlier try may have stopped just here; nothing has been sent yet.
+                if had_a_namesake && stored.head().rev == document.head().rev {
+                    self.clear_joins(run, graph).await?;
+                }
                 Ok(())
             }
             Err(error) => Err(error.into()),

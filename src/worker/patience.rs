@@ -19,6 +19,8 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause that a service is given when it asks for one.
+const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// Tries calls again, and knows which services are ill.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl Patience {
     pub(crate) async fn pause(&self, error: &ClusterError, pause: Duration) {
         let mut pause = self.jitter(pause);
         if let Fault::Throttled { retry_after: Some(asked) } = &error.fault {
-            pause = pause.max(*asked);
+            pause = pause.max((*asked).min(LONGEST_ASKED));
         }
         tokio::time::sleep(pause).await;
     }

@@ -188,7 +188,8 @@ async fn what_the_service_answers_is_told_apart() {
         ),
         (json!({"status": 503}), "503"),
         (json!({"status": 500}), "500"),
-        (json!({"status": 403, "substatus": 5300}), "firewall"),
+        (json!({"status": 403, "substatus": 5301}), "role"),
+        (json!({"status": 403}), "firewall"),
         (json!({"status": 401}), "401"),
         (json!("reset"), "connection"),
     ];
@@ -201,7 +202,7 @@ async fn what_the_service_answers_is_told_apart() {
         assert!(error.to_string().contains(said), "{fault}: {error}");
         let expected = match said {
             "429" => Fault::Throttled { retry_after: Some(Duration::from_millis(70)) },
-            "firewall" | "401" => Fault::Refused,
+            "role" | "firewall" | "401" => Fault::Refused,
             _ => Fault::Unavailable,
         };
         assert_eq!(error.fault, expected, "{fault}: {error}");

@@ -18,8 +18,8 @@ use crate::{
         text::count,
     },
     cluster::{
-        AzureServices, Cluster, CosmosFinding, Key, Lane, Neighbours, QueueCheck, QueueHealth,
-        RedisCheck, Result as ClusterResult, StatusQuery, Unreadable,
+        AzureServices, Cluster, ContainerCheck, CosmosFinding, Key, Lane, Neighbours, QueueCheck,
+        QueueHealth, RedisCheck, Result as ClusterResult, StatusQuery, Unreadable,
     },
     config::Storage,
 };
@@ -168,11 +168,14 @@ async fn clock(cluster: &Cluster) -> Found {
 async fn azure(services: &AzureServices, checks: &mut Checks) {
     let began = Instant::now();
     for QueueCheck { name, health, .. } in services.check_queues().await {
-        checks.found(format!("queue {name}"), began.elapsed(), queue_health(health));
+        let took = match &health {
+            Ok(Some(health)) => health.latency,
+            _ => began.elapsed(),
+        };
+        checks.found(format!("queue {name}"), took, queue_health(health));
     }
-    let began = Instant::now();
-    for (name, finding) in services.check_containers().await {
-        checks.found(format!("container {name}"), began.elapsed(), container(finding));
+    for ContainerCheck { name, finding, took } in services.check_containers().await {
+        checks.found(format!("container {name}"), took, container(finding));
     }
     let began = Instant::now();
     let redis = services.check_redis().await;

@@ -10,7 +10,7 @@ mod transport;
 
 pub use self::{
     connection_string::BadConnectionString,
-    cosmos::{CosmosConnection, CosmosFinding, CosmosNames, CosmosStore},
+    cosmos::{ContainerCheck, CosmosConnection, CosmosFinding, CosmosNames, CosmosStore},
     queue::{QueueCheck, QueueHealth, StorageConnection, StorageQueue, Unreadable},
     redis::{RedisCheck, RedisConnection, RedisCoordinationStore, RedisIdentity},
     services::{AzureServices, AzureSettings},

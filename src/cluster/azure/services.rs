@@ -3,7 +3,7 @@
 use std::{env, sync::Arc};
 
 use super::{
-    BadConnectionString, CosmosConnection, CosmosFinding, CosmosNames, CosmosStore, Provisioned,
+    BadConnectionString, ContainerCheck, CosmosConnection, CosmosNames, CosmosStore, Provisioned,
     QueueCheck, RedisCheck, RedisConnection, RedisCoordinationStore, RedisIdentity,
     StorageConnection, StorageQueue, identity,
 };
@@ -117,8 +117,8 @@ impl AzureServices {
         self.queue.check().await
     }
 
-    /// Looks at both containers, by their names.
-    pub async fn check_containers(&self) -> Vec<(String, Result<CosmosFinding>)> {
+    /// Looks at both containers.
+    pub async fn check_containers(&self) -> Vec<ContainerCheck> {
         self.state.check().await
     }
 

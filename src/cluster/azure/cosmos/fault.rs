@@ -16,8 +16,8 @@ const CONNECTION_BROKE: u16 = 20011;
 const NO_ANSWER: u16 = 20003;
 const HOST_UNKNOWN: u16 = 20012;
 const TOKEN_UNAVAILABLE: u16 = 20402;
-/// The sub-status of a 403 that means a firewall rule.
-const BLOCKED_BY_FIREWALL: u16 = 5300;
+/// Sub-statuses of a 403 by which a token's identity lacks a role, or tried what no role allows.
+const NOT_AUTHORIZED: std::ops::RangeInclusive<u16> = 5300..=5302;
 
 /// Where a call went, for its error.
 #[derive(Debug, Clone, Copy)]
@@ -89,16 +89,16 @@ fn classify(Place { endpoint, container }: Place<'_>, error: &CosmosError) -> (F
                 "{endpoint} does not accept the key or token (HTTP 401): check AccountKey, and this machine's clock"
             ),
         ),
-        (403, BLOCKED_BY_FIREWALL) => (
+        (403, sub) if NOT_AUTHORIZED.contains(&sub) => (
             Fault::Refused,
             format!(
-                "{endpoint} blocks this machine's address (HTTP 403): allow it in the account's firewall"
+                "{endpoint} does not let this identity in (HTTP 403): give it the role \"Cosmos DB Built-in Data Contributor\""
             ),
         ),
         (403, _) => (
             Fault::Refused,
             format!(
-                "{endpoint} refuses (HTTP 403): the identity needs the role \"Cosmos DB Built-in Data Contributor\", the clock must be right, and the account's firewall must let this machine in"
+                "{endpoint} refuses (HTTP 403): let this machine's address through the account's firewall, check that its clock is right, and that the key may write"
             ),
         ),
         (400, _) => (

@@ -127,21 +127,26 @@ impl<'de> Visitor<'de> for ItemVisitor {
         let mut version: Option<Value> = None;
         let mut written_at: Option<f64> = None;
         let mut context: Vec<(Arc<str>, Arc<Value>)> = Vec::new();
+        let mut reserved: Option<Value> = None;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 LEDGER => ledger = map.next_value()?,
                 BLUEPRINT_ID => blueprint = Some(map.next_value()?),
                 BLUEPRINT_VERSION => version = Some(map.next_value()?),
                 "_ts" => written_at = map.next_value().ok(),
-                RESERVED => match map.next_value::<Value>()? {
-                    Value::Object(values) => context.extend(
-                        values.into_iter().map(|(key, value)| (key.into(), Arc::new(value))),
-                    ),
-                    _ => return Err(de::Error::custom("\"_reserved\" is no object")),
-                },
+                RESERVED => reserved = Some(map.next_value()?),
                 key if is_reserved(key) => drop(map.next_value::<IgnoredAny>()?),
                 _ => context.push((key.into(), map.next_value()?)),
             }
+        }
+        match (reserved, &ledger) {
+            (Some(Value::Object(values)), _) => {
+                context.extend(values.into_iter().map(|(key, value)| (key.into(), Arc::new(value))))
+            }
+            (Some(_), Some(_)) => return Err(de::Error::custom("\"_reserved\" is no object")),
+            // Somebody else's key.
+            (Some(value), None) => context.push((RESERVED.into(), Arc::new(value))),
+            (None, _) => {}
         }
         let (head, nodes) = match ledger {
             Some(ledger) => (ledger.head, ledger.nodes),
@@ -242,14 +247,17 @@ mod tests {
         assert_eq!(document.head().started_at, Timestamp::from_seconds(1_700_000_000));
         let keys: Vec<_> = document.context().map(|(key, _)| &**key).collect();
         assert_eq!(keys, ["_outputs.a", "k"]);
-        let bare = read(&json!({"id": "r1", "k": 1}));
+        let bare = read(&json!({"id": "r1", "k": 1, "_reserved": 1}));
+        assert_eq!(bare.get("_reserved").map(|value| (**value).clone()), Some(json!(1)));
         assert!(bare.head().is_unadopted());
         assert_eq!(bare.head().blueprint_version, None);
     }
 
     #[test]
     fn a_damaged_ledger_is_an_error() {
-        for damaged in [json!({"_ledger": {"head": 1}}), json!({"_reserved": 1})] {
+        let mut reserved = written(&document_with(&[]));
+        reserved["_reserved"] = json!(1);
+        for damaged in [json!({"_ledger": {"head": 1}}), reserved] {
             let text = damaged.to_string();
             assert!(serde_json::from_str::<StoredDocument>(&text).is_err(), "{text}");
         }

@@ -27,7 +27,7 @@ use azure_data_cosmos::{
 use tokio::sync::OnceCell;
 
 pub use self::connection::CosmosConnection;
-pub use self::provision::CosmosFinding;
+pub use self::provision::{ContainerCheck, CosmosFinding};
 use self::{connection::Access, fault::Place};
 use crate::cluster::{Result, azure::identity};
 

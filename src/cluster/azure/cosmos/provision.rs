@@ -1,5 +1,7 @@
 //! Creating the database and the containers, and looking whether they are as they must be.
 
+use std::time::{Duration, Instant};
+
 use azure_core::http::StatusCode;
 use azure_data_cosmos::{
     CosmosError,
@@ -17,6 +19,17 @@ const PARTITION_KEY: &str = "/runId";
 enum Missing {
     Create,
     Report,
+}
+
+/// What a look at a container gave.
+#[derive(Debug, Clone)]
+pub struct ContainerCheck {
+    /// The database's and the container's name.
+    pub name: String,
+    /// How it is.
+    pub finding: Result<CosmosFinding>,
+    /// How long the look took.
+    pub took: Duration,
 }
 
 /// What is wrong with a container.
@@ -110,15 +123,17 @@ impl CosmosStore {
         }
     }
 
-    /// Looks at the containers, by their names. An error says which one is missing or out of reach.
-    pub async fn check(&self) -> Vec<(String, Result<CosmosFinding>)> {
+    /// Looks at the containers. An error says which one is missing or out of reach.
+    pub async fn check(&self) -> Vec<ContainerCheck> {
         let mut findings = Vec::new();
         for container in [&self.0.contexts, &self.0.statuses] {
-            let found = self.check_container(container).await.map_err(|error| {
+            let began = Instant::now();
+            let finding = self.check_container(container).await.map_err(|error| {
                 let doing = format!("look at container {:?}", container.path);
                 failed(self.place(container), doing, &error)
             });
-            findings.push((container.path.clone(), found));
+            let name = container.path.clone();
+            findings.push(ContainerCheck { name, finding, took: began.elapsed() });
         }
         findings
     }
@@ -148,7 +163,7 @@ fn contexts_policy() -> IndexingPolicy {
 
 /// What status items are looked for by.
 fn statuses_policy() -> IndexingPolicy {
-    ["status", "lastUpdated", "startedAt", "blueprintId", "nextDueAt", "_ts"]
+    ["status", "lastUpdated", "startedAt", "blueprintId", "nextDueAt"]
         .into_iter()
         .fold(IndexingPolicy::default(), |policy, member| {
             policy.with_included_path(format!("/{member}/?"))

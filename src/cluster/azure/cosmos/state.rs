@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use azure_core::http::{Etag, StatusCode};
 use azure_data_cosmos::{
-    CosmosError, PartitionKey,
+    CosmosError, CosmosStatus, PartitionKey,
     models::ItemResponse,
     options::{ItemReadOptions, ItemWriteOptions, Precondition},
 };
@@ -82,7 +82,7 @@ impl CosmosStore {
         if response.status().status_code() == StatusCode::NotModified {
             return Ok(Found::Unchanged);
         }
-        let etag = etag(&response);
+        let etag = etag(&response)?;
         let bytes = response.into_body().single()?;
         Ok(Found::Item(bytes.to_vec(), held(etag)))
     }
@@ -95,7 +95,7 @@ impl CosmosStore {
     ) -> Result<Version, CosmosError> {
         let client = self.open(container).await?;
         let response = client.create_item(partition::of_run(run), run, item, None).await?;
-        Ok(Held::Placed(etag(&response)).version())
+        Ok(Held::Placed(etag(&response)?).version())
     }
 
     /// Replaces the item that is in the state `held`. One that is misplaced is moved to where it
@@ -114,7 +114,7 @@ impl CosmosStore {
                     ItemWriteOptions::default().with_precondition(partition::only_if(etag_before));
                 let response =
                     client.replace_item(partition::of_run(run), run, item, Some(options)).await?;
-                Ok(Held::Placed(etag(&response)).version())
+                Ok(Held::Placed(etag(&response)?).version())
             }
             Held::Misplaced(etag_before) => {
                 let version = self.create(container, run, item).await?;
@@ -148,9 +148,12 @@ impl CosmosStore {
     }
 }
 
-fn etag(response: &ItemResponse) -> Etag {
-    // Every answer to a point read and a write has one.
-    response.headers().etag().cloned().unwrap_or_else(|| Etag::from(""))
+fn etag(response: &ItemResponse) -> Result<Etag, CosmosError> {
+    let without = || {
+        let status = CosmosStatus::new(StatusCode::Ok);
+        CosmosError::builder().with_status(status).with_message("the answer has no ETag").build()
+    };
+    response.headers().etag().cloned().ok_or_else(without)
 }
 
 /// An item as JSON, if it is not too large.

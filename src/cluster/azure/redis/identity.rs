@@ -8,7 +8,7 @@ use futures::{Stream, stream};
 use redis::{BasicAuth, RedisError, RedisResult, StreamingCredentialsProvider};
 
 use super::fault::Trouble;
-use crate::cluster::Fault;
+use crate::cluster::{Fault, azure::identity::refusal};
 
 /// What a token must be good for.
 const SCOPE: &str = "https://redis.azure.com/.default";
@@ -46,15 +46,20 @@ impl RedisIdentity {
     /// A user and password that are good at present, and for how long they are.
     pub(super) async fn pass(&self) -> Result<Pass, Trouble> {
         let token = self.credential.get_token(&[SCOPE], None).await.map_err(|error| {
-            let text = error.to_string();
-            Trouble::new(
-                Fault::Unavailable,
-                format!(
-                    "no token of Microsoft Entra ID; sign in (az login), give this machine an \
-                     identity, or put a password into REDIS_CONNECTION_STRING ({})",
-                    text.lines().next().unwrap_or_default()
-                ),
-            )
+            const OR_A_PASSWORD: &str = "or put a password into REDIS_CONNECTION_STRING";
+            match refusal(&error) {
+                Some(refusal) if !refusal.passing => {
+                    Trouble::refused(format!("{refusal}; {OR_A_PASSWORD}"))
+                }
+                Some(refusal) => Trouble::new(Fault::Unavailable, refusal.to_string()),
+                None => {
+                    let text = error.to_string();
+                    let said = text.lines().next().unwrap_or_default();
+                    let detail =
+                        format!("no token of Microsoft Entra ID ({said}); {OR_A_PASSWORD}");
+                    Trouble::new(Fault::Unavailable, detail)
+                }
+            }
         })?;
         let secret = token.token.secret();
         let user = self.user.clone().or_else(|| (self.object_id)(secret)).ok_or_else(|| {
