@@ -33,7 +33,7 @@ impl Way {
 
 /// The nodes that a node's `inputs` name and whose outputs were there once: neighbours that write
 /// over each other's outputs lose some.
-pub fn lost_inputs(graph: &Graph, document: &RunDocument, node: &NodeId) -> Vec<NodeId> {
+pub(crate) fn lost_inputs(graph: &Graph, document: &RunDocument, node: &NodeId) -> Vec<NodeId> {
     let names: Vec<&str> = match graph.definition(node).map(|definition| &definition.inputs) {
         Some(Inputs::One(name)) => vec![name],
         Some(Inputs::Many(names)) => names.values().filter_map(Value::as_str).collect(),

@@ -72,14 +72,14 @@ impl Draft<'_> {
     /// failed fallback stands behind the node it stood in for, too.
     pub(crate) fn record_failure(&mut self, node: &NodeId) {
         let mut failed = Some(node.clone());
-        while let Some(node) = failed {
+        while let Some(node) = failed.take() {
             for successor in self.successors(&node) {
                 if self.predecessor_count(&successor) > 1 {
                     let strategy = self.graph.join(&successor);
                     self.effects.failures.push((successor, strategy));
                 }
             }
-            failed = self.entry(&node).stands_for.clone();
+            failed.clone_from(&self.entry(&node).stands_for);
         }
     }
 

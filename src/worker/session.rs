@@ -229,8 +229,7 @@ impl Session {
 
     /// Notes which blueprint the run follows, for a document that does not say.
     pub(crate) fn name_blueprint(&self, id: &BlueprintId) {
-        // Whoever named it first may be right as well.
-        let _ = self.named.set(id.clone());
+        self.named.get_or_init(|| id.clone());
     }
 
     /// The graph that a document of this run follows.
@@ -253,10 +252,13 @@ impl Session {
             || (self.shared.takes_over(document) && document.foreign_outputs().next().is_some())
     }
 
-    /// Whether the ledger may lack something that JavaScript workers did.
+    /// Whether the ledger may lack something that JavaScript workers did, and it can be added here.
     pub(crate) async fn lags(&self) -> bool {
         let known = self.known.lock().await;
-        known.document.as_ref().is_some_and(|(document, _)| self.is_behind(document))
+        known
+            .document
+            .as_ref()
+            .is_some_and(|(document, _)| self.is_behind(document) && self.graph(document).is_ok())
     }
 
     pub(crate) fn run(&self) -> &RunId {
