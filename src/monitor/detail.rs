@@ -188,7 +188,7 @@ impl RunDetail {
                 let entry = document.entry(id).map_or(&absent, |entry| entry);
                 let uses = uses.get(id.as_str()).map(|uses| (*uses).to_owned());
                 let mut row = NodeRow::new(id, uses, entry, holders.get(id.as_str()).copied());
-                if row.state != NodeShown::Skipped && document.has_foreign_output(id) {
+                if row.state == NodeShown::Pending && document.has_foreign_output(id) {
                     // A JavaScript worker ran it, and the ledger will have it with the next commit.
                     row.state = NodeShown::Completed;
                 }
