@@ -6,6 +6,7 @@
 //! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces); beside them [`config`], and
 //! [`demo`] (what there is to look around in).
 
+pub mod azure;
 pub mod blueprint;
 pub mod cli;
 pub mod cluster;

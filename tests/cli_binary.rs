@@ -141,10 +141,12 @@ fn bad_variables_and_flags_are_exit_code_2() {
 }
 
 #[test]
-fn the_azure_backend_is_refused_by_name() {
+fn an_azure_backend_without_its_variables_is_exit_code_2() {
     let user = User::with_config("[cluster]\nbackend = \"azure\"\n");
     let line = user.error(2, &["queue"]);
-    let expected = "error: flowcraft.toml:2: the azure backend is not available yet in this build";
+    let expected = "error: flowcraft.toml:2: the azure backend needs \
+                    AZURE_STORAGE_CONNECTION_STRING, COSMOS_DB_CONNECTION_STRING, \
+                    REDIS_CONNECTION_STRING: set it";
     assert!(line.starts_with(expected), "{line}");
     assert_eq!(user.json(&["config", "--json"])["cluster"]["backend"]["value"], "azure");
 }

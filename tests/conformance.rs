@@ -5,59 +5,32 @@
 
 #[path = "support/case.rs"]
 mod case;
+#[path = "support/played.rs"]
+mod played;
 #[path = "support/registry.rs"]
 mod registry;
 
 use std::sync::Arc;
 
-use case::{Case, Starts, cases, cases_in, counted, differences, expected_starts, play, worker};
 use flowcraft_tui::{
-    cluster::{Cluster, SystemClock, TokioClock, memory_cluster, sqlite_cluster},
+    cluster::{Cluster, Neighbours, SystemClock, TokioClock, memory_cluster, sqlite_cluster},
     engine::Timestamp,
-    operations::Operations,
 };
-
-/// Plays a case with some workers, and returns how it differs from what is expected.
-async fn run_case(case: &Case, cluster: &Cluster, workers: usize, seed: u64) -> Vec<String> {
-    let starts = Starts::default();
-    let registry = counted(&registry::registry(), &starts);
-    let mut running = tokio::task::JoinSet::new();
-    for number in 0..workers {
-        let worker = worker(
-            cluster,
-            case.library(),
-            registry.clone(),
-            &format!("w{number}"),
-            seed + number as u64,
-        );
-        running.spawn(async move { worker.run().await });
-    }
-    let operations = Operations::new(cluster.clone(), case.library(), "client");
-    let views = play(case, &operations, &format!("run-{}", case.name)).await;
-    running.shutdown().await;
-    let mut found = Vec::new();
-    let steps = std::iter::once(&case.json["expected"])
-        .chain(case.json["resumes"].as_array().into_iter().flatten().map(|step| &step["expected"]));
-    for (view, expected) in views.iter().zip(steps) {
-        found.extend(differences(case, view, expected));
-    }
-    let ours = starts.lock().unwrap().clone();
-    let wanted = expected_starts(case);
-    if ours != wanted {
-        found.push(format!("{}: starts: ours {ours:?}, expected {wanted:?}", case.name));
-    }
-    found
-}
-
-/// The cases of the suite, and ours: other shapes, with what the same runtime gave for them.
-fn all_cases() -> Vec<Case> {
-    let mut all = cases();
-    all.extend(cases_in("tests/conformance/extra"));
-    all
-}
+use played::{all_cases, run_case};
 
 #[test]
 fn in_memory() {
+    play_in_memory(Neighbours::None);
+}
+
+/// What is kept up for JavaScript workers, and looked for from them, changes nothing for a run that
+/// none of them touches.
+#[test]
+fn in_memory_where_neighbours_are_expected() {
+    play_in_memory(Neighbours::JavaScript);
+}
+
+fn play_in_memory(neighbours: Neighbours) {
     for workers in [1, 3] {
         let mut found = Vec::new();
         for case in all_cases() {
@@ -68,7 +41,7 @@ fn in_memory() {
                 .unwrap();
             found.extend(runtime.block_on(async {
                 let clock = TokioClock::starting_at(Timestamp::from_seconds(1_750_000_000));
-                let cluster = memory_cluster(Arc::new(clock));
+                let cluster = Cluster { neighbours, ..memory_cluster(Arc::new(clock)) };
                 run_case(&case, &cluster, workers, 7).await
             }));
         }

@@ -99,11 +99,17 @@ fn node_tables_can_be_read() {
 }
 
 #[test]
-fn linked_files_are_there() {
+fn linked_files_and_sections_are_there() {
     // Made from a running dashboard once one can be shown.
     let made_later = "screenshots/overview.svg";
     let readme = read("README.md");
     for target in readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        if let Some(section) = target.strip_prefix('#') {
+            let anchor = |title: &str| title.to_lowercase().replace(' ', "-");
+            let titles = readme.lines().filter_map(|line| line.strip_prefix("## "));
+            assert!(titles.map(anchor).any(|anchor| anchor == section), "{target} is not there");
+            continue;
+        }
         let is_file = !target.starts_with("https://") && target != made_later;
         assert!(!is_file || path(target).exists(), "{target} is not there");
     }

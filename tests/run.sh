@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs all tests. Needs Cargo and a C compiler (for the bundled SQLite), nothing else; Python is
-# used where it is there.
+# Runs all tests: installs what they need (npm packages under tests/services, Redis by apt), starts
+# the servers that stand in for Azure, and stops them again. Needs Cargo, a C compiler and Node.js;
+# Python is used where it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,20 +10,44 @@ step() {
     "$@"
 }
 
-if ! command -v cargo >/dev/null; then
-    echo "cargo is not installed: see https://rustup.rs" >&2
-    exit 2
+needs() {
+    if ! command -v "$1" >/dev/null; then
+        echo "$1 is not installed: $2" >&2
+        exit 2
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+needs cargo "see https://rustup.rs"
+needs cc "install gcc or clang"
+needs node "install Node.js 20 or later"
+needs npm "install Node.js 20 or later, with npm"
+
+missing=()
+command -v redis-server >/dev/null || missing+=(redis-server)
+command -v openssl >/dev/null || missing+=(openssl)
+if [ ${#missing[@]} -gt 0 ]; then
+    needs apt-get "install ${missing[*]} by your system's package manager"
+    step as_root apt-get update -qq
+    step as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 fi
-if ! command -v cc >/dev/null; then
-    echo "there is no C compiler (cc): install gcc or clang" >&2
-    exit 2
+if [ tests/services/package-lock.json -nt tests/services/node_modules/.package-lock.json ]; then
+    step npm ci --prefix tests/services --no-audit --no-fund
 fi
 
+with_servers=(node tests/services/start.mjs --redis-cluster --redis-tls --)
+
+# The stand-ins behave as the services do.
+step node --test tests/services/test/
 # Unit tests, integration tests, documentation tests; examples are compiled.
-step cargo test --locked
+step "${with_servers[@]}" cargo test --locked
+# The state store once more, on a Cosmos DB server that others wrote.
+step node tests/services/start.mjs --cosmos package -- cargo test --locked --test azure -- state:: conformance::
 step cargo run --locked --quiet --example minimal
+step node tests/services/start.mjs --variables -- cargo run --locked --quiet --example azure
 # Each benchmark once, without measuring.
-if compgen -G 'benches/*.rs' >/dev/null; then
-    step cargo test --locked --bench '*'
-fi
+step "${with_servers[@]}" cargo test --locked --bench '*'
 printf '\nAll tests passed.\n'

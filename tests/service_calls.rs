@@ -100,10 +100,8 @@ fn check(blueprint: &Blueprint, runs: usize, client: Client, limits: &Limits) {
 
 #[test]
 fn a_diamond() {
-    let limits = Limits { state: 1.75, queue: 1.2 };
-    for client in [Client::Elsewhere, Client::Beside] {
-        check(&shapes::fan(2), 50, client, &limits);
-    }
+    check(&shapes::fan(2), 50, Client::Elsewhere, &Limits { state: 1.5, queue: 1.2 });
+    check(&shapes::fan(2), 50, Client::Beside, &Limits { state: 1.75, queue: 1.2 });
 }
 
 #[test]
@@ -123,10 +121,10 @@ fn a_fan_out_of_100_is_committed_many_nodes_at_a_time() {
 }
 
 #[test]
-fn a_run_alone_reads_its_document_and_its_status_once() {
+fn a_run_alone_reads_its_document_once_and_its_status_never() {
     let calls = calls(&shapes::fan(2), 1, Client::Elsewhere);
-    for call in ["read_document", "read_status", "replace_status"] {
-        assert_eq!(calls.count("state", call), 1, "{call}: {calls:#?}");
+    for (call, times) in [("read_document", 1), ("read_status", 0), ("replace_status", 1)] {
+        assert_eq!(calls.count("state", call), times, "{call}: {calls:#?}");
     }
     assert_eq!(calls.count("state", "commit_document"), 4, "{calls:#?}");
 }

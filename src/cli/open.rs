@@ -6,14 +6,15 @@ use async_trait::async_trait;
 
 use super::exit::CliError;
 use crate::{
-    cluster::{Cluster, SystemClock, memory_cluster, sqlite_cluster},
+    cluster::{AzureServices, Cluster, SystemClock, memory_cluster, sqlite_cluster},
     config::{Config, Storage},
 };
 
 /// Opens clusters. Tests have a way of their own to get one.
 #[async_trait]
 pub(super) trait Opener: Send + Sync {
-    /// Opens the cluster that the configuration names, creating it where it is missing.
+    /// Opens the cluster that the configuration names. The embedded one is created where it is
+    /// missing; the services of one on Azure are connected to when they are first used.
     async fn open(&self, config: &Config) -> Result<Cluster, CliError>;
 }
 
@@ -27,6 +28,7 @@ impl Opener for AsConfigured {
         match config.storage()? {
             Storage::Memory => Ok(memory_cluster(clock)),
             Storage::Sqlite(path) => Ok(sqlite_cluster(&path, clock).await?),
+            Storage::Azure(settings) => Ok(AzureServices::new(*settings)?.cluster(clock)),
         }
     }
 }

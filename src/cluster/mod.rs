@@ -14,6 +14,11 @@ mod state;
 
 use std::{fmt, sync::Arc};
 
+pub use azure::{
+    AzureServices, AzureSettings, BadConnectionString, CosmosConnection, CosmosFinding,
+    CosmosNames, CosmosStore, Provisioned, QueueCheck, QueueHealth, RedisCheck, RedisConnection,
+    RedisCoordinationStore, RedisIdentity, StorageConnection, StorageQueue, Unreadable,
+};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use coordination::{
     Acquired, CoordinationStore, Heartbeat, HeldLock, Holder, Key, Ownership, WorkerMode,

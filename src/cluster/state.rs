@@ -106,6 +106,9 @@ pub struct StatusQuery {
     pub touched_before: Option<Timestamp>,
     /// Only items with a timer due before this time.
     pub due_before: Option<Timestamp>,
+    /// Only runs started up to this time (to the second), and those without a start: for going on
+    /// where a list ended.
+    pub started_until: Option<Timestamp>,
     /// At most this many.
     pub limit: usize,
 }
@@ -162,7 +165,7 @@ pub trait StateStore: Send + Sync {
     /// Replaces the status item that is in state `expected`.
     async fn replace_status(&self, item: &StatusItem, expected: &Version) -> Result<Version>;
 
-    /// Lists status items.
+    /// Lists status items. May leave out their final status, which can be large.
     async fn list_statuses(&self, query: &StatusQuery) -> Result<StatusPage>;
 
     /// How large a document may become, in bytes as JSON.

@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::origin::Origin;
+use crate::cluster::BadConnectionString;
 
 /// What is wrong with a configuration: one line that says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +54,20 @@ pub enum ConfigError {
         /// The variable.
         variable: String,
     },
-    /// A backend that this build does not have.
+    /// A service of the Azure cluster that nothing says how to reach.
     #[error(
-        "{place}: the azure backend is not available yet in this build; \
-         set FLOWCRAFT_CLUSTER_BACKEND=sqlite to use the embedded cluster"
+        "{place}: the azure backend needs {variables}: set it, or set \
+         FLOWCRAFT_CLUSTER_BACKEND=sqlite to use the embedded cluster"
     )]
-    BackendUnavailable {
-        /// Why it was chosen.
+    NoConnection {
+        /// Why the backend was chosen.
         place: Origin,
+        /// The variables that are not set.
+        variables: String,
     },
+    /// A connection string that can't be used.
+    #[error(transparent)]
+    Connection(#[from] BadConnectionString),
     /// There is no home folder, and nothing says where the embedded cluster's file is.
     #[error(
         "no folder for the embedded cluster's file: there is no home folder; \

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{environment::Environment, error::ConfigError, origin::Origin, secret::Secret};
-use crate::blueprint::WorkerName;
+use crate::{
+    blueprint::WorkerName,
+    cluster::{AzureSettings, CosmosNames},
+};
 
 /// The configuration in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,11 +89,13 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Where a cluster of this build lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a cluster lives.
+#[derive(Debug, Clone)]
 pub enum Storage {
     /// In this file.
     Sqlite(PathBuf),
+    /// In these services.
+    Azure(Box<AzureSettings>),
     /// In this process.
     Memory,
 }
@@ -176,11 +181,7 @@ pub struct Services {
 
 impl Services {
     /// Their variables, in the order of the fields.
-    pub(super) const VARIABLES: [&str; 3] = [
-        "AZURE_STORAGE_CONNECTION_STRING",
-        "COSMOS_DB_CONNECTION_STRING",
-        "REDIS_CONNECTION_STRING",
-    ];
+    pub(super) const VARIABLES: [&str; 3] = AzureSettings::VARIABLES;
 
     /// Each variable with its value.
     pub(super) fn by_variable(&self) -> [(&'static str, Option<&Secret>); 3] {
@@ -233,13 +234,11 @@ impl Config {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
     }
 
-    /// Where the cluster lives, or why this build can't reach it.
+    /// Where the cluster lives, or what is missing or wrong in what the configuration says of that.
     pub fn storage(&self) -> Result<Storage, ConfigError> {
         match self.cluster.backend {
             Backend::Memory => Ok(Storage::Memory),
-            Backend::Azure => {
-                Err(ConfigError::BackendUnavailable { place: self.origin("cluster.backend") })
-            }
+            Backend::Azure => self.azure().map(|settings| Storage::Azure(Box::new(settings))),
             Backend::Sqlite => self
                 .cluster
                 .path
@@ -247,5 +246,21 @@ impl Config {
                 .map(|path: &Path| Storage::Sqlite(path.to_owned()))
                 .ok_or(ConfigError::NoDatabasePath),
         }
+    }
+
+    fn azure(&self) -> Result<AzureSettings, ConfigError> {
+        let Services { storage: Some(storage), cosmos: Some(cosmos), redis: Some(redis) } =
+            &self.services
+        else {
+            let services = self.services.by_variable().into_iter();
+            let missing = services.filter(|(_, value)| value.is_none()).map(|(name, _)| name);
+            return Err(ConfigError::NoConnection {
+                place: self.origin("cluster.backend"),
+                variables: missing.collect::<Vec<_>>().join(", "),
+            });
+        };
+        let settings = AzureSettings::parse(storage.expose(), cosmos.expose(), redis.expose())?;
+        let ClusterConfig { queue, database, contexts, statuses, .. } = self.cluster.clone();
+        Ok(AzureSettings { queue, names: CosmosNames { database, contexts, statuses }, ..settings })
     }
 }

@@ -182,6 +182,14 @@ impl Graph {
             || self.place(controller).is_some_and(|place| place.members.contains(node))
     }
 
+    /// The nodes with several predecessors, each with these.
+    pub(crate) fn joins(&self) -> impl Iterator<Item = (&NodeId, &[NodeId])> {
+        self.nodes
+            .iter()
+            .filter(|(_, place)| place.predecessors.len() > 1)
+            .map(|(node, place)| (node, place.predecessors.as_slice()))
+    }
+
     /// How a node with several predecessors is joined.
     pub(crate) fn join(&self, node: &str) -> JoinStrategy {
         self.definition(node).map_or(JoinStrategy::All, |node| node.config.join)

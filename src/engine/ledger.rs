@@ -79,6 +79,9 @@ pub struct Head {
     pub parent: Option<Parent>,
     /// When it was started.
     pub started_at: Timestamp,
+    /// The version of the run's status item as it was created: saves the first worker a read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_version: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
@@ -114,6 +117,7 @@ impl Head {
             closed: Closing::Open,
             parent: None,
             started_at,
+            status_version: None,
             finished_at: None,
             awaited: 0,
             past_failures: Vec::new(),

@@ -30,6 +30,7 @@ pub fn start(
         closed: Closing::Open,
         parent,
         started_at: now,
+        status_version: None,
         finished_at: None,
         awaited: 0,
         past_failures: Vec::new(),

@@ -17,6 +17,7 @@ pub(crate) fn head() -> Head {
         closed: Closing::Open,
         parent: None,
         started_at: Timestamp::default(),
+        status_version: None,
         finished_at: None,
         awaited: 0,
         past_failures: Vec::new(),

@@ -1,4 +1,4 @@
-//! The runs as a source: all of them once, then only what changed.
+//! The runs as a source: all of them once, page by page, and only what changed.
 
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
@@ -20,6 +20,10 @@ const PAGE: usize = 1_000;
 
 /// How many pages of changes one look reads at most; the next look goes on from there.
 const PAGES: usize = 20;
+
+/// For how long one look goes on to read older runs: a page where each costs a request, all of them
+/// where it costs next to nothing.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A run's place in the list: newest start first, then by id.
 pub type RunKey = (Reverse<Option<Timestamp>>, RunId);
@@ -176,6 +180,29 @@ pub(super) struct RunsSource {
     /// How many runs are kept.
     limit: usize,
     mark: Option<ChangeMark>,
+    older: Older,
+}
+
+/// Which older runs are still to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Older {
+    /// Those started up to this time; so many at once, if that many started in one second.
+    Until(Timestamp, usize),
+    /// None.
+    All,
+}
+
+impl Older {
+    /// What is left after a page of runs, newest first, that was asked for with this limit.
+    fn after(page: &[StatusItem], limit: usize, asked: Option<Timestamp>) -> Self {
+        match page.last().map(|last| last.started_at) {
+            Some(Some(last)) if page.len() >= limit => {
+                let stuck = asked == Some(last);
+                Self::Until(last, if stuck { limit.saturating_mul(4) } else { PAGE })
+            }
+            _ => Self::All,
+        }
+    }
 }
 
 impl RunsSource {
@@ -185,23 +212,56 @@ impl RunsSource {
         stalled_after: Duration,
         limit: usize,
     ) -> Self {
-        Self { state, clock, stalled_after, limit, mark: None }
+        Self { state, clock, stalled_after, limit, mark: None, older: Older::All }
     }
 
-    /// The newest runs, and all that are unfinished, however old.
-    async fn first_look(&self) -> Result<(Vec<StatusItem>, ChangeMark)> {
-        let newest = StatusQuery { limit: self.limit, ..StatusQuery::default() };
+    /// The newest runs, and all that are unfinished, however old. The rest follows page by page.
+    async fn first_look(&mut self) -> Result<(Vec<StatusItem>, ChangeMark)> {
+        let limit = PAGE.min(self.limit);
+        let newest = StatusQuery { limit, ..StatusQuery::default() };
         let unfinished = StatusQuery {
             statuses: vec![RunStatus::Running, RunStatus::Awaiting],
-            ..newest.clone()
+            limit: self.limit,
+            ..StatusQuery::default()
         };
         let (newest, unfinished) = tokio::try_join!(
             self.state.list_statuses(&newest),
             self.state.list_statuses(&unfinished),
         )?;
         let mark = newest.mark.min(unfinished.mark);
-        let items = newest.items.into_iter().chain(unfinished.items);
-        Ok((items.map(|versioned| versioned.item).collect(), mark))
+        let mut items: Vec<StatusItem> =
+            newest.items.into_iter().map(|versioned| versioned.item).collect();
+        self.older = Older::after(&items, limit, None);
+        items.extend(unfinished.items.into_iter().map(|versioned| versioned.item));
+        Ok((items, mark))
+    }
+
+    /// Older runs, as many pages of them as a moment allows, while there is room for more.
+    async fn older(&mut self, mut room: usize) -> Vec<StatusItem> {
+        let began = tokio::time::Instant::now();
+        let mut found = Vec::new();
+        while let Older::Until(until, limit) = self.older {
+            if room == 0 {
+                self.older = Older::All;
+                break;
+            }
+            let query = StatusQuery { started_until: Some(until), limit, ..StatusQuery::default() };
+            let page: Vec<StatusItem> = match self.state.list_statuses(&query).await {
+                Ok(page) => page.items.into_iter().map(|versioned| versioned.item).collect(),
+                // What changes is more urgent: this waits for the next look.
+                Err(error) => {
+                    tracing::debug!(%error, "could not read older runs");
+                    break;
+                }
+            };
+            self.older = Older::after(&page, limit, Some(until));
+            room = room.saturating_sub(page.len());
+            found.extend(page);
+            if began.elapsed() >= MOMENT {
+                break;
+            }
+        }
+        found
     }
 
     async fn changes(&self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
@@ -235,17 +295,27 @@ impl Source for RunsSource {
     }
 
     async fn look(&mut self, current: &Snapshot) -> Result<Option<RunsView>> {
+        let mut view = (*current.runs.data).clone();
+        let (now, stalled_after) = (self.clock.now(), self.stalled_after);
+        let row = |item: StatusItem| {
+            let stalled = is_stalled(&item, now, stalled_after);
+            RunRow { item, stalled }
+        };
+        let mut changed = false;
         let (items, mark) = match self.mark {
             None => self.first_look().await?,
-            Some(mark) => self.changes(mark).await?,
+            Some(mark) => {
+                // Older ones first: what changed since is newer than what they show.
+                let room = self.limit.saturating_sub(view.len());
+                for item in self.older(room).await {
+                    changed |= view.get(&item.run_id).is_none() && view.put(row(item));
+                }
+                self.changes(mark).await?
+            }
         };
         self.mark = Some(mark);
-        let now = self.clock.now();
-        let mut view = (*current.runs.data).clone();
-        let mut changed = false;
         for item in items {
-            let stalled = is_stalled(&item, now, self.stalled_after);
-            changed |= view.put(RunRow { item, stalled });
+            changed |= view.put(row(item));
         }
         changed |= view.judge(now, self.stalled_after);
         view.shrink(self.limit);

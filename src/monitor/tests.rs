@@ -111,6 +111,7 @@ fn document() -> RunDocument {
         closed: crate::engine::Closing::Open,
         parent: None,
         started_at: Timestamp::default(),
+        status_version: None,
         finished_at: None,
         awaited: 1,
         past_failures: Vec::new(),
@@ -351,4 +352,32 @@ async fn a_real_cluster_is_watched_as_it_changes() {
     .await;
     assert_eq!(snapshot.runs.data.counts().running, 0);
     assert_eq!(snapshot.holder(&snapshot.locks.data.locks[0]), HolderState::Gone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_runs_are_read_page_by_page_and_what_changes_meanwhile_is_seen() {
+    let clock = TokioClock::starting_at(Timestamp::from_seconds(1_800_000_000));
+    let cluster = memory_cluster(Arc::new(clock));
+    let started = |seconds: i64| Some(Timestamp::from_seconds(1_700_000_000 + seconds));
+    // More than a page of them started in one second.
+    for number in 0..5_000_i64 {
+        let at = if (1_000..3_500).contains(&number) { 1_000 } else { number };
+        let run = StatusItem {
+            started_at: started(at),
+            ..item(&format!("run-{number}"), RunStatus::Completed)
+        };
+        cluster.state.create_status(&run).await.unwrap();
+    }
+    let oldest = StatusItem { started_at: started(-1), ..item("oldest", RunStatus::Running) };
+    let version = cluster.state.create_status(&oldest).await.unwrap();
+    let config = MonitorConfig { max_runs: 4_900, ..MonitorConfig::default() };
+    let mut handle = Monitor::spawn(cluster.clone(), config, Arc::new(|_| None));
+    let first = until(&mut handle, |snapshot| !snapshot.runs.data.is_empty()).await;
+    assert_eq!(first.runs.data.len(), 1_001, "the newest page, and what is unfinished");
+    let ended = StatusItem { status: Some(RunStatus::Failed), ..oldest };
+    cluster.state.replace_status(&ended, &version).await.unwrap();
+    let all = until(&mut handle, |snapshot| snapshot.runs.data.counts().completed >= 4_800).await;
+    assert_eq!(all.runs.data.get("run-4999").unwrap().item.status, Some(RunStatus::Completed));
+    let last = until(&mut handle, |snapshot| snapshot.runs.data.counts().running == 0).await;
+    assert!(last.runs.data.len() <= 4_900, "{}", last.runs.data.len());
 }

@@ -25,6 +25,13 @@ pub struct StartRequest {
     pub lint: Lint,
 }
 
+impl StartRequest {
+    /// A run of a blueprint, under a new id, unless the blueprint has lint errors.
+    pub fn new(blueprint: impl Into<BlueprintId>, input: Map<String, Value>) -> Self {
+        Self { blueprint: blueprint.into(), input, run: None, lint: Lint::Enforce }
+    }
+}
+
 /// What lint errors mean for a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lint {

@@ -12,9 +12,9 @@ use crate::{
     blueprint::{Node, NodeId, RunId},
     cluster::{Fault, Job},
     engine::{
-        Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, NodeState,
-        Parent, RunDocument, RunStatus, Verdict, child_blueprint, child_context, child_result,
-        dynamic_definition, reachable_work, start,
+        Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, Head,
+        NodeState, Op, Parent, RunDocument, RunStatus, Verdict, child_blueprint, child_context,
+        child_result, dynamic_definition, reachable_work, start,
     },
 };
 
@@ -235,15 +235,24 @@ impl Core {
         let item =
             status::status_item(&self.shared, &session, &self.name, document, graph, self.now());
         let created = self.patience().call(|| state.create_status(&item)).await;
+        let mut document = document.clone();
         match created {
-            Ok(version) => session.touch.lock().await.created(item, version),
+            Ok(version) => {
+                let head =
+                    Head { status_version: Some(version.0.clone()), ..document.head().clone() };
+                document.apply(&Op::Head(Arc::new(head)));
+                session.touch.lock().await.created(item, version);
+            }
             Err(error) if error.fault == Fault::Conflict => {}
             Err(error) => return Err(error.into()),
         }
-        self.tell_blueprint(run, graph).await?;
-        match self.patience().call(|| state.create_document(run, document)).await {
+        let had_a_namesake = self.tell_blueprint(run, graph).await?;
+        match self.patience().call(|| state.create_document(run, &document)).await {
             Ok(version) => {
-                session.created(document.clone(), version).await;
+                session.created(document, version).await;
+                if had_a_namesake {
+                    self.clear_joins(run, graph).await?;
+                }
                 Ok(())
             }
             Err(error) if error.fault == Fault::Conflict => {

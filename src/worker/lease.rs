@@ -110,11 +110,22 @@ impl Drop for Holding {
 }
 
 impl Kept {
+    /// Renews both, each at its own pace: a queue that does not answer costs no lease.
     async fn keep(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(self.lease / 3).await;
-            tokio::join!(self.keep_message(), self.keep_node());
-        }
+        let message = async {
+            loop {
+                tokio::time::sleep(self.lease / 3).await;
+                self.keep_message().await;
+            }
+        };
+        let node = async {
+            loop {
+                tokio::time::sleep(self.lease / 3).await;
+                self.keep_node().await;
+            }
+        };
+        // Neither ends by itself.
+        tokio::join!(message, node);
     }
 
     /// Hides the message for another while. Losing it does not stop the work: its next reader finds

@@ -68,6 +68,9 @@ impl Looks {
     }
 }
 
+/// How many keys are removed at a time.
+const KEYS_AT_ONCE: usize = 500;
+
 impl Core {
     /// Whether a job was sent by a JavaScript worker or client.
     pub(crate) fn is_neighbours(&self, job: &Job) -> bool {
@@ -214,16 +217,37 @@ impl Core {
         Ok(Made::Document(Box::new(session.existing(Freshness::AtLeast(0)).await?)))
     }
 
-    /// Has neighbours know which blueprint a run follows.
+    /// Has neighbours know which blueprint a run follows. Returns whether they may know of an earlier
+    /// run by this id.
     pub(crate) async fn tell_blueprint(
         &self,
         run: &RunId,
         graph: &Graph,
-    ) -> Result<(), SessionError> {
-        if self.has_neighbours() {
-            let store = &self.cluster().coordination;
-            let (key, id) = (Key::blueprint(run), &graph.blueprint().id);
-            self.patience().call(|| store.set_if_absent(&key, id, TTL)).await?;
+    ) -> Result<bool, SessionError> {
+        if !self.has_neighbours() {
+            return Ok(false);
+        }
+        let store = &self.cluster().coordination;
+        let (key, id) = (Key::blueprint(run), &graph.blueprint().id);
+        Ok(!self.patience().call(|| store.set_if_absent(&key, id, TTL)).await?)
+    }
+
+    /// Removes the marks that an earlier run by the same id left on joins: its document is gone, and
+    /// its marks would keep the joins of this one from firing.
+    pub(crate) async fn clear_joins(&self, run: &RunId, graph: &Graph) -> Result<(), SessionError> {
+        let mut keys: Vec<Key> = Vec::new();
+        for (join, sources) in graph.joins() {
+            keys.extend([
+                Key::join_lock(run, join),
+                Key::fan_in(run, join),
+                Key::fan_in_poison(run, join),
+                Key::fan_in_cancel(run, join),
+            ]);
+            keys.extend(sources.iter().map(|source| Key::fan_in_seen(run, join, source, 1)));
+        }
+        let store = &self.cluster().coordination;
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            self.patience().call(|| store.remove(some)).await?;
         }
         Ok(())
     }
@@ -250,7 +274,11 @@ impl Core {
             match arrival.strategy {
                 // It may have been reached over several edges at once.
                 JoinStrategy::Any if fires && locked.insert(join.clone()) => {
-                    if !self.lock_join(run, join).await? {
+                    // Neighbours fire a join once: in a later turn the lock is an old one.
+                    let first_turn = effects.ready.iter().any(|work| {
+                        work.node == *join && (work.iteration, work.generation) == (1, 0)
+                    });
+                    if !self.lock_join(run, join).await? && first_turn {
                         effects.ready.retain(|work| work.node != *join);
                     }
                 }

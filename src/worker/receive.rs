@@ -63,12 +63,9 @@ impl Worker {
             }
             if !self.core.patience().ill().borrow().is_empty() && !self.probe().await {
                 trouble += 1;
-                let wait = Duration::from_millis(200) * 2u32.pow(trouble.min(6));
-                tokio::time::sleep(self.core.patience().jitter(wait.min(Duration::from_secs(10))))
-                    .await;
+                self.rest(trouble).await;
                 continue;
             }
-            trouble = 0;
             let sent = self.core.sent.notified();
             let received = self
                 .core
@@ -78,6 +75,7 @@ impl Worker {
                 .await;
             match received {
                 Ok(deliveries) if !deliveries.is_empty() => {
+                    trouble = 0;
                     pause = FIRST_PAUSE;
                     for delivery in deliveries {
                         let worker = self.clone();
@@ -85,9 +83,12 @@ impl Worker {
                     }
                     continue;
                 }
-                Ok(_) => {}
-                Err(error) if error.is_transient() => {
+                Ok(_) => trouble = 0,
+                Err(error) if error.is_transient() || error.fault == Fault::Refused => {
+                    // The queue may answer the probe all the same.
                     self.core.patience().failed(&error);
+                    trouble += 1;
+                    self.rest(trouble).await;
                     continue;
                 }
                 Err(error) => {
@@ -106,6 +107,13 @@ impl Worker {
         }
     }
 
+    /// Waits while a service is ill, the longer the more often it was found so.
+    async fn rest(&self, trouble: u32) {
+        let wait = Duration::from_millis(200) * 2u32.pow(trouble.min(6));
+        let wait = self.core.patience().jitter(wait.min(Duration::from_secs(10)));
+        tokio::time::sleep(wait).await;
+    }
+
     /// Whether all services that were ill answer again. Nothing is received before.
     async fn probe(&self) -> bool {
         let core = &self.core;
@@ -116,14 +124,21 @@ impl Worker {
                 crate::cluster::Service::Queue => cluster.queue.depth(Lane::Jobs).await.map(|_| ()),
                 crate::cluster::Service::State => {
                     let nobody = crate::blueprint::RunId::from("-");
-                    cluster.state.read_status(&nobody).await.map(|_| ())
+                    // Each kind of item has a container of its own, which may be the one missing.
+                    match cluster.state.read_status(&nobody).await {
+                        Ok(_) => cluster.state.read_document(&nobody, None).await.map(|_| ()),
+                        Err(error) => Err(error),
+                    }
                 }
                 crate::cluster::Service::Coordination => {
                     cluster.coordination.get(&crate::cluster::Key::reconciler()).await.map(|_| ())
                 }
             };
             match answer {
-                Err(error) if error.is_transient() => return false,
+                Err(error) if error.is_transient() || error.fault == Fault::Refused => {
+                    core.patience().failed(&error);
+                    return false;
+                }
                 _ => core.patience().recovered(service),
             }
         }
@@ -194,13 +209,24 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(run = %job.run_id, node = %job.node_id, %error, "a job could not be done now");
-                if is_passing(&error) {
+                if is_passing(&error) || self.is_turned_away(&error).await {
                     // Its node may be completed by now, and what follows be left undone.
                     let job = Job { redrive: Some(true), ..job };
                     self.hold(receipt, job, Duration::from_secs(2)).await;
                 }
             }
         }
+    }
+
+    /// Whether a service refuses whatever this worker asks, and not only what this job needs. An
+    /// operator can mend that: until then the service is ill, and the job waits.
+    async fn is_turned_away(&self, error: &SessionError) -> bool {
+        let SessionError::Cluster(error) = error else { return false };
+        if error.fault != Fault::Refused {
+            return false;
+        }
+        self.core.patience().failed(error);
+        !self.probe().await
     }
 
     /// Does a job, and what follows from it in this worker, one after the other.

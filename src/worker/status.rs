@@ -72,6 +72,9 @@ pub(crate) async fn touch(
     let state = &shared.cluster.state;
     let mut document = document.clone();
     let mut tries = 0;
+    if touch.known.is_none() {
+        touch.known = as_created(shared, session, worker, &document, graph, now);
+    }
     loop {
         let unknown = touch.known.is_none();
         if unknown {
@@ -110,6 +113,28 @@ pub(crate) async fn touch(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The status item of a run that began so short a time ago that nobody is likely to have touched it
+/// since. If somebody has, the attempt to replace it says so.
+fn as_created(
+    shared: &Shared,
+    session: &Session,
+    worker: &WorkerName,
+    document: &RunDocument,
+    graph: &Graph,
+    now: Timestamp,
+) -> Option<VersionedStatus> {
+    let head = document.head();
+    let version = Version(head.status_version.clone()?);
+    if now.since(head.started_at) >= TOUCH_EVERY * 2 {
+        return None;
+    }
+    let item = StatusItem {
+        status: Some(RunStatus::Running),
+        ..status_item(shared, session, worker, document, graph, now)
+    };
+    Some(VersionedStatus { item, version })
 }
 
 /// A run's status item, as its document has it.

@@ -18,6 +18,7 @@ use flowcraft_tui::{
         Result, Service, StateStore, StatusItem, StatusPage, StatusQuery, Version, VersionedStatus,
     },
     engine::{Measure, Op, RunDocument},
+    worker::WorkerConfig,
 };
 
 use crate::stage::{Stage, alone};
@@ -57,6 +58,15 @@ pub(crate) async fn dies_after(
     stage: &mut Stage,
     fits: impl Fn(&RunDocument) -> bool + Send + 'static,
 ) {
+    dies_as(stage, alone("dying"), fits).await;
+}
+
+/// Likewise, a worker of a given configuration.
+pub(crate) async fn dies_as(
+    stage: &mut Stage,
+    config: WorkerConfig,
+    fits: impl Fn(&RunDocument) -> bool + Send + 'static,
+) {
     let reached = Arc::new(Mutex::new(false));
     let noted = reached.clone();
     let dying = Tampered::new(&stage.cluster, move |call| {
@@ -69,7 +79,7 @@ pub(crate) async fn dies_after(
             (true, _) => Fate::Hangs,
         }
     });
-    stage.run_worker(&stage.make_worker_on(dying.cluster(), alone("dying")));
+    stage.run_worker(&stage.make_worker_on(dying.cluster(), config));
     let began = Instant::now();
     while !*reached.lock().unwrap() {
         assert!(began.elapsed() < Duration::from_hours(1), "it lives");

@@ -247,6 +247,7 @@ pub(crate) fn detail(run: &str) -> RunDetail {
         closed: flowcraft_tui::engine::Closing::Open,
         parent: None,
         started_at: ago(65),
+        status_version: None,
         finished_at: None,
         awaited: 1,
         past_failures: Vec::new(),

@@ -17,9 +17,16 @@ use crate::{
         table::{Cell, Column, Table, Tone},
         text::count,
     },
-    cluster::{Cluster, Key, Lane, StatusQuery},
+    cluster::{
+        AzureServices, Cluster, CosmosFinding, Key, Lane, Neighbours, QueueCheck, QueueHealth,
+        RedisCheck, Result as ClusterResult, StatusQuery, Unreadable,
+    },
+    config::Storage,
 };
 
+/// What JavaScript workers on Azure can't do (a run with it breaks on them).
+const BEYOND_JAVASCRIPT: [&str; 7] =
+    ["wait", "sleep", "subflow", "SubflowNode", "loop-controller", "batch-scatter", "batch-gather"];
 /// How far ahead of this clock others may be.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
 /// How long a service may take to answer.
@@ -51,7 +58,11 @@ impl Checks {
         let found = tokio::time::timeout(PATIENCE, check)
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())));
-        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.found(name, began.elapsed(), found);
+    }
+
+    fn found(&mut self, name: impl Into<String>, took: Duration, found: Found) {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (ok, detail) = match found {
             Ok(detail) => (true, detail),
             Err(detail) => (false, detail),
@@ -64,11 +75,23 @@ impl Checks {
 pub(in crate::cli) async fn run(context: Context<'_>) -> Ended {
     let mut checks = Checks::default();
     checks.add("configuration", async { configuration(&context) }).await;
-    match context.cluster().await {
-        Ok(cluster) => services(&cluster, &mut checks).await,
-        Err(error) => checks.add("cluster", async { Err(error.to_string()) }).await,
+    match context.config.storage() {
+        Ok(Storage::Azure(settings)) => match AzureServices::new(*settings) {
+            Ok(services) => azure(&services, &mut checks).await,
+            Err(error) => checks.add("cluster", async { Err(error.to_string()) }).await,
+        },
+        _ => {}
     }
     let library = context.library().await?;
+    match context.cluster().await {
+        Ok(cluster) => {
+            services(&cluster, &mut checks).await;
+            if cluster.neighbours == Neighbours::JavaScript {
+                checks.add("neighbours", neighbours(&cluster, &library)).await;
+            }
+        }
+        Err(error) => checks.add("cluster", async { Err(error.to_string()) }).await,
+    }
     checks.add("blueprints", async { blueprints(&library.state()) }).await;
     checks.add("implementations", async { implementations(&context, &library) }).await;
     if let Ok(kinds) = kinds::kinds(&context.config) {
@@ -138,6 +161,118 @@ async fn clock(cluster: &Cluster) -> Found {
         )),
         _ => Ok(now.to_string()),
     }
+}
+
+/// Looks at each service of a cluster on Azure: whether it is there, lets us in, and is set up as it
+/// must be.
+async fn azure(services: &AzureServices, checks: &mut Checks) {
+    let began = Instant::now();
+    for QueueCheck { name, health, .. } in services.check_queues().await {
+        checks.found(format!("queue {name}"), began.elapsed(), queue_health(health));
+    }
+    let began = Instant::now();
+    for (name, finding) in services.check_containers().await {
+        checks.found(format!("container {name}"), began.elapsed(), container(finding));
+    }
+    let began = Instant::now();
+    let redis = services.check_redis().await;
+    checks.found("redis", began.elapsed(), redis_health(redis));
+}
+
+fn queue_health(health: ClusterResult<Option<QueueHealth>>) -> Found {
+    let health = health.map_err(|error| error.to_string())?;
+    let health = health.ok_or("there is no such queue: run \"flowcraft-tui provision\"")?;
+    if let Some(example) = health.example {
+        return Err(format!(
+            "{} of the next {} messages can't be read ({}): another program sends something \
+             else than base64 JSON or JSON into this queue",
+            health.unreadable,
+            health.looked_at,
+            match example {
+                Unreadable::Text => "text that is neither JSON nor base64",
+                Unreadable::Binary => "base64 of something that is no text",
+                Unreadable::EncodedText => "base64 of text that is no JSON",
+            }
+        ));
+    }
+    skew(health.clock_ahead)?;
+    Ok(format!("{} messages, answers in {} ms", health.messages, health.latency.as_millis()))
+}
+
+fn container(finding: ClusterResult<CosmosFinding>) -> Found {
+    match finding.map_err(|error| error.to_string())? {
+        CosmosFinding::Usable => Ok("partitioned by /runId".to_owned()),
+        CosmosFinding::OtherPartitionKey(paths) => Err(format!(
+            "it is partitioned by {}, and must be by /runId: that can't be changed, so make another \
+             container and name it in the configuration",
+            paths.join(", ")
+        )),
+        CosmosFinding::Expires => {
+            Err("its items expire by themselves: turn its time to live off, or runs vanish"
+                .to_owned())
+        }
+    }
+}
+
+fn redis_health(check: ClusterResult<RedisCheck>) -> Found {
+    let check = check.map_err(|error| error.to_string())?;
+    if let Some(warning) = check.warnings.first() {
+        return Err(warning.clone());
+    }
+    skew(check.clock_ahead_millis.map(|ahead| -ahead))?;
+    let version = check.version.unwrap_or_else(|| "of unknown version".to_owned());
+    let kind = match check.primaries {
+        Some(primaries) => format!("cluster of {}", count(primaries, "primary")),
+        None => "single".to_owned(),
+    };
+    let tls = if check.tls { "TLS" } else { "no TLS" };
+    Ok(format!("{version}, {kind}, {tls}, answers in {} ms", check.latency.as_millis()))
+}
+
+/// Whether this machine's clock, so many milliseconds ahead of a service's, is right enough.
+fn skew(ahead: Option<i64>) -> Result<(), String> {
+    match ahead {
+        Some(ahead)
+            if ahead.unsigned_abs() > CLOCK_TOLERANCE.as_millis().try_into().unwrap_or(0) =>
+        {
+            let (seconds, way) =
+                (ahead.unsigned_abs() / 1000, if ahead > 0 { "ahead" } else { "behind" });
+            Err(format!(
+                "this machine's clock is {seconds} s {way}: set it, or signatures and leases fail"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether JavaScript workers share the cluster, and would meet blueprints that they can't run.
+async fn neighbours(cluster: &Cluster, library: &Library) -> Found {
+    let query = StatusQuery { limit: 100, ..StatusQuery::default() };
+    let page = cluster.state.list_statuses(&query).await.map_err(|error| error.to_string())?;
+    // They leave out when a run started and who touched it.
+    let theirs = page.items.iter().filter(|found| found.item.worker.is_none()).count();
+    if theirs == 0 {
+        return Ok("no JavaScript workers seen".to_owned());
+    }
+    let blueprints = library.list();
+    let unsuited: Vec<String> = blueprints
+        .iter()
+        .filter(|blueprint| {
+            blueprint.nodes.iter().any(|node| BEYOND_JAVASCRIPT.contains(&node.uses.as_str()))
+        })
+        .map(|blueprint| blueprint.id.to_string())
+        .collect();
+    if unsuited.is_empty() {
+        return Ok(format!(
+            "JavaScript clients or workers touched {theirs} of the last {} runs",
+            page.items.len()
+        ));
+    }
+    Err(format!(
+        "JavaScript workers seem to share this cluster and break runs of {}: waits, timers, loops, \
+         batches and subflows don't work there, so give these blueprints a cluster of their own",
+        unsuited.join(", ")
+    ))
 }
 
 fn blueprints(state: &LibraryState) -> Found {

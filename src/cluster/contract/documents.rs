@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Subject, assert_fault, fresh,
-    random::{RandomOps, applied, assert_same, empty_document, plain_head, set},
+    random::{Numbers, RandomOps, applied, assert_same, empty_document, plain_head, set},
 };
 use crate::{
     blueprint::{NodeId, RunId},
@@ -42,7 +42,7 @@ pub async fn a_document_is_read_as_it_was_created(subject: &Subject) {
 
     let created = document(&[
         set("number", json!(1.5)),
-        set("_outputs.a", json!({ "b": [1, null, "c"], "a": u64::MAX })),
+        set("_outputs.a", json!({ "b": [1, null, "c"], "a": (1_u64 << 53) })),
         ready_node("a"),
     ]);
     let version = store.create_document(&run, &created).await.unwrap();
@@ -195,9 +195,22 @@ pub async fn no_commit_is_lost_among_writers_that_try_again(subject: &Subject) {
 }
 
 pub async fn changes_lead_to_the_whole(subject: &Subject) {
+    changes_of_random_values(subject, Numbers::AsJavaScriptWritesThem).await;
+}
+
+pub async fn numbers_of_64_bits_are_kept(subject: &Subject) {
+    let store = &*subject.cluster.state;
+    let run = RunId::from(fresh("numbers"));
+    let created = document(&[set("most", json!(u64::MAX)), set("least", json!(i64::MIN))]);
+    store.create_document(&run, &created).await.unwrap();
+    assert_same(&whole(store, &run).await.0, &created);
+    changes_of_random_values(subject, Numbers::Any).await;
+}
+
+async fn changes_of_random_values(subject: &Subject, numbers: Numbers) {
     let store = &*subject.cluster.state;
     for seed in 0..10 {
-        let mut random = RandomOps::from_seed(seed);
+        let mut random = RandomOps::from_seed(seed, numbers);
         let run = RunId::from(fresh("random"));
         let created = document(&random.commit());
         let version = store.create_document(&run, &created).await.unwrap();

@@ -96,6 +96,9 @@ macro_rules! cluster_contract {
             queue: a_delay_is_cut_to_seven_days, bodies_may_hold_any_character;
         }
         $crate::cluster_contract! { @tests #[$test] $setup,
+            documents: numbers_of_64_bits_are_kept;
+        }
+        $crate::cluster_contract! { @tests #[$test] $setup,
             statuses: small_pages_of_changes_miss_nothing;
         }
     };

@@ -55,13 +55,25 @@ pub(super) fn assert_same(left: &RunDocument, right: &RunDocument) {
 }
 
 /// Makes operations that often concern the same few keys and nodes.
-pub(super) struct RandomOps(SmallRng);
+pub(super) struct RandomOps(SmallRng, Numbers);
+
+/// Which numbers random values have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Any that JSON can hold.
+    Any,
+    /// Those that a service whose numbers are doubles gives back as they were written.
+    AsJavaScriptWritesThem,
+}
+
+/// Up to here a double holds every integer.
+const EXACT: i64 = 1 << 53;
 
 const NAMES: [&str; 8] = ["a", "b", "_outputs.a", "_inputs.b", "é\0🦀", "", "a:b", "%_'\""];
 
 impl RandomOps {
-    pub(super) fn from_seed(seed: u64) -> Self {
-        Self(SmallRng::seed_from_u64(seed))
+    pub(super) fn from_seed(seed: u64, numbers: Numbers) -> Self {
+        Self(SmallRng::seed_from_u64(seed), numbers)
     }
 
     /// A number below `bound`.
@@ -96,9 +108,7 @@ impl RandomOps {
         match self.below(if depth == 0 { 6 } else { 8 }) {
             0 => Value::Null,
             1 => json!(self.0.random::<bool>()),
-            2 => json!(self.0.random::<i64>()),
-            3 => json!(self.0.random::<u64>()),
-            4 => json!(self.0.random::<f64>() * 1e20),
+            number @ 2..=4 => self.number(number),
             5 => json!(format!("text {} {}", self.name(), self.below(100))),
             6 => (0..self.below(4)).map(|_| self.value(depth - 1)).collect(),
             _ => Value::Object(
@@ -106,6 +116,20 @@ impl RandomOps {
                     .map(|number| (format!("{number}{}", self.name()), self.value(depth - 1)))
                     .collect::<Map<_, _>>(),
             ),
+        }
+    }
+
+    fn number(&mut self, kind: usize) -> Value {
+        match (self.1, kind) {
+            (Numbers::Any, 2) => json!(self.0.random::<i64>()),
+            (Numbers::Any, 3) => json!(self.0.random::<u64>()),
+            (Numbers::Any, _) => json!(self.0.random::<f64>() * 1e20),
+            (Numbers::AsJavaScriptWritesThem, 2) => json!(self.0.random_range(-EXACT..=EXACT)),
+            (Numbers::AsJavaScriptWritesThem, 3) => json!(self.0.random_range(0..=EXACT)),
+            // Never whole: JavaScript writes 1.0 as 1.
+            (Numbers::AsJavaScriptWritesThem, _) => {
+                json!(f64::from(self.0.random_range(1..i32::MAX)) + 0.3)
+            }
         }
     }
 
@@ -120,7 +144,7 @@ impl RandomOps {
     fn head(&mut self) -> Head {
         let statuses = [RunStatus::Running, RunStatus::Awaiting, RunStatus::Cancelled];
         Head {
-            rev: self.0.random(),
+            rev: self.0.random_range(1..=EXACT.unsigned_abs()),
             status: statuses[self.below(3)],
             closed: if self.below(2) == 0 { Closing::Open } else { Closing::Closed },
             parent: self.maybe(|r| Parent {

@@ -150,6 +150,12 @@ pub async fn lists_begin_with_the_newest_start(subject: &Subject) {
     assert_eq!(run_ids(store, &query).await, expected);
     assert_eq!(run_ids(store, &StatusQuery { limit: 2, ..query.clone() }).await, names[..2]);
     assert!(run_ids(store, &StatusQuery { limit: 0, ..query.clone() }).await.is_empty());
+    let older = StatusQuery {
+        started_until: Some(Timestamp::from_seconds(1_700_000_000 - 4)),
+        ..query.clone()
+    };
+    assert_eq!(run_ids(store, &older).await, expected[4..]);
+    assert_eq!(run_ids(store, &StatusQuery { limit: 1, ..older }).await, expected[4..5]);
     let statuses = vec![RunStatus::Failed, RunStatus::Completed, RunStatus::Failed];
     let ended = StatusQuery { statuses, limit: 3, ..query };
     assert_eq!(

@@ -112,7 +112,9 @@ fn matches(item: &StatusItem, query: &StatusQuery) -> bool {
     let touched_fits = query.touched_before.is_none_or(|before| item.last_updated < before);
     let due_fits =
         query.due_before.is_none_or(|before| item.next_due_at.is_some_and(|due| due < before));
-    status_fits && blueprint_fits && touched_fits && due_fits
+    let start_fits =
+        query.started_until.is_none_or(|until| item.started_at.is_none_or(|start| start <= until));
+    status_fits && blueprint_fits && touched_fits && due_fits && start_fits
 }
 
 fn version(number: u64) -> Version {

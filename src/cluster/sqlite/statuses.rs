@@ -217,6 +217,7 @@ fn select(index: &str, query: &StatusQuery, statuses: &[RunStatus], limit: usize
     condition("change > ?", query.changed_after.map(|mark| Value::from(mark.0)));
     condition("last_updated < ?", query.touched_before.map(millis));
     condition("next_due_at < ?", query.due_before.map(millis));
+    condition("(started_at <= ? OR started_at IS NULL)", query.started_until.map(millis));
     let filter = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
     let order = if query.changed_after.is_some() { "change" } else { "started_at DESC" };
     values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
