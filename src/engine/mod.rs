@@ -4,6 +4,8 @@
 //! gives the operations that change the document and the [`Effects`] that must follow.
 
 mod adopt;
+#[cfg(test)]
+mod adopt_tests;
 mod answer;
 mod builtin;
 mod diagram;
@@ -11,6 +13,7 @@ mod document;
 mod draft;
 mod event;
 mod expression;
+mod fan_in;
 mod flow;
 mod graph;
 mod ledger;

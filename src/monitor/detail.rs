@@ -187,7 +187,12 @@ impl RunDetail {
             .map(|id| {
                 let entry = document.entry(id).map_or(&absent, |entry| entry);
                 let uses = uses.get(id.as_str()).map(|uses| (*uses).to_owned());
-                NodeRow::new(id, uses, entry, holders.get(id.as_str()).copied())
+                let mut row = NodeRow::new(id, uses, entry, holders.get(id.as_str()).copied());
+                if row.state == NodeShown::Pending && document.has_foreign_output(id) {
+                    // A JavaScript worker ran it, and the ledger will have it with the next commit.
+                    row.state = NodeShown::Completed;
+                }
+                row
             })
             .collect();
         let awaiting = document
@@ -200,7 +205,7 @@ impl RunDetail {
         Self {
             run: run.clone(),
             found: true,
-            blueprint: Some(head.blueprint_id.clone()),
+            blueprint: head.blueprint().cloned(),
             blueprint_version: head.blueprint_version.clone(),
             status: Some(head.status),
             parent: head.parent.clone(),

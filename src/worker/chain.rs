@@ -12,6 +12,7 @@ use super::{
     execute::{Attempts, Executed},
     graphs::UnusableBlueprint,
     lease::{Guard, NodeLease},
+    neighbours::Made,
     session::{Freshness, Loyalty, Session, SessionError},
 };
 use crate::{
@@ -106,8 +107,9 @@ impl Worker {
             Some(document) => document,
             None if core.is_neighbours(job) && arrived.age >= NEIGHBOUR_GRACE => {
                 match core.make_document(session, job).await? {
-                    Ok(document) => document,
-                    Err(error) => return Ok(hold_for_others(job, arrived, &error)),
+                    Made::Document(document) => *document,
+                    Made::Not(error) => return Ok(hold_for_others(job, arrived, &error)),
+                    Made::Ended => return Ok(drop_or_wait(job, arrived, "the run has ended")),
                 }
             }
             None => return Ok(without_document(job, arrived)),

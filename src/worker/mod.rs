@@ -9,6 +9,7 @@ mod exchange;
 mod execute;
 mod graphs;
 mod heartbeat;
+mod known;
 mod lease;
 mod neighbours;
 mod overwritten;
@@ -16,6 +17,7 @@ mod patience;
 mod poison;
 mod receive;
 pub(crate) mod reconciler;
+mod route_unknown;
 pub(crate) mod session;
 pub(crate) mod status;
 
@@ -33,7 +35,8 @@ pub use self::{
     config::{ReconcilerConfig, WorkerConfig},
     graphs::UnusableBlueprint,
     reconciler::{ReconcileReport, ReconciledRun},
-    session::{RouteUnknown, SessionError},
+    route_unknown::RouteUnknown,
+    session::SessionError,
 };
 use crate::{
     blueprint::{Library, WorkerName},

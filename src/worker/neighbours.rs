@@ -18,8 +18,8 @@ use crate::{
     blueprint::{JoinStrategy, NodeId, RunId},
     cluster::{Job, Key, Lane, Neighbours},
     engine::{
-        Continuation, Effects, Event, Graph, Head, JoinArrival, NodeState, RunDocument, Timestamp,
-        Verdict, Work, lost_inputs,
+        Continuation, Effects, Event, Graph, Head, JoinArrival, NodeState, RunDocument, RunStatus,
+        Timestamp, Verdict, Work, lost_inputs,
     },
 };
 
@@ -28,6 +28,17 @@ const TTL: Duration = Duration::from_hours(1);
 /// How long after a commit to look whether it is still there: longer than a neighbour takes from
 /// reading an item to replacing it.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
+
+/// What became of making a document.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// It is there.
+    Document(Box<RunDocument>),
+    /// This worker can't.
+    Not(UnusableBlueprint),
+    /// The run has ended, and somebody has removed its document since.
+    Ended,
+}
 
 /// The runs that are to be looked at, and since when; nothing where nobody would.
 #[derive(Debug, Default)]
@@ -179,17 +190,21 @@ impl Core {
         Ok(true)
     }
 
-    /// Makes the document of a run that somebody sent a message for without writing one. The inner
-    /// error says why it can't be made here.
+    /// Makes the document of a run that somebody sent a message for without writing one.
     pub(crate) async fn make_document(
         &self,
         session: &Session,
         job: &Job,
-    ) -> Result<Result<RunDocument, UnusableBlueprint>, SessionError> {
+    ) -> Result<Made, SessionError> {
         let Some(graph) = self.graphs().get(&job.blueprint_id) else {
-            return Ok(Err(UnusableBlueprint::Unknown(job.blueprint_id.clone())));
+            return Ok(Made::Not(UnusableBlueprint::Unknown(job.blueprint_id.clone())));
         };
         let run = session.run();
+        let state = &self.cluster().state;
+        let known = self.patience().call(|| state.read_status(run)).await?;
+        if known.is_some_and(|known| known.item.status.is_some_and(RunStatus::is_final)) {
+            return Ok(Made::Ended);
+        }
         let version = graph.blueprint().version().map(str::to_owned);
         let head = Head::unadopted(Some(job.blueprint_id.clone()), version, self.now());
         let mut planner = self.shared.planner(&graph, run, RunDocument::new(head), self.now());
@@ -199,7 +214,7 @@ impl Core {
             tracing::info!(%run, "a message came for a run without a document: it is made");
             self.begin(run, &document, &graph).await?;
         }
-        Ok(Ok(session.existing(Freshness::AtLeast(0)).await?))
+        Ok(Made::Document(Box::new(session.existing(Freshness::AtLeast(0)).await?)))
     }
 
     /// Has neighbours know which blueprint a run follows. Returns whether they may know of an earlier

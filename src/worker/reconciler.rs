@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{
     Worker,
     core::Core,
-    session::{Freshness, Loyalty, RouteUnknown, SessionError},
+    route_unknown::RouteUnknown,
+    session::{Freshness, Loyalty, SessionError},
     status::Urgency,
 };
 use crate::{

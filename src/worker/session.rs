@@ -1,21 +1,20 @@
 //! One run as this process knows it: its document, and the queue of results that are to be
 //! committed to it. Results that arrive while a commit is under way go into the next one together.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::{
     graphs::{Graphs, UnusableBlueprint},
+    known::{Known, Watch},
     overwritten::restore,
     patience::Patience,
+    route_unknown::RouteUnknown,
     status::StatusTouch,
 };
 use crate::{
-    blueprint::{BlueprintId, NodeId, RunId},
+    blueprint::{BlueprintId, RunId},
     cluster::{Cluster, ClusterError, Fault, Key, Neighbours, ReadDocument, Version},
     engine::{Continuation, Event, Graph, Planner, RunDocument, RunStatus, Timestamp, Verdict},
 };
@@ -45,35 +44,6 @@ pub enum SessionError {
     /// A JavaScript worker ran a node, and nobody knows where it led to.
     #[error("{0}")]
     RouteUnknown(RouteUnknown),
-}
-
-/// A node that a JavaScript worker ran: those do not record actions, and its edges have some.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "node \"{node}\" was run by a JavaScript worker, which did not record its action: whether it took its edge to \
-     {} is unknown, and no message for it came",
-    or(.targets)
-)]
-pub struct RouteUnknown {
-    /// The node.
-    pub node: NodeId,
-    /// The nodes that its edges lead to.
-    pub targets: Vec<NodeId>,
-}
-
-fn or(nodes: &[NodeId]) -> String {
-    let nodes: Vec<_> = nodes.iter().map(|node| format!("\"{node}\"")).collect();
-    nodes.join(" or ")
-}
-
-impl RouteUnknown {
-    /// Those of a run.
-    pub(crate) fn of(document: &RunDocument) -> impl Iterator<Item = Self> {
-        document.undecided().filter_map(|node| {
-            let targets = document.entry(node)?.undecided.clone();
-            Some(Self { node: node.clone(), targets })
-        })
-    }
 }
 
 /// What a session shares with the other sessions of its process.
@@ -106,10 +76,6 @@ impl Shared {
     }
 }
 
-/// How many of the states that a document was in are remembered, to tell what a neighbour wrote
-/// over from what it wrote.
-const PAST: usize = 32;
-
 /// The largest document, in bytes, that is remembered while nothing of its run is at work here.
 const KEPT_BYTES: usize = 128 * 1024;
 
@@ -124,48 +90,6 @@ pub(crate) struct Session {
     /// The run's blueprint, for a document that does not say.
     named: OnceLock<BlueprintId>,
     watch: Mutex<Watch>,
-}
-
-/// Whether somebody looks that a neighbour does not write over what this process committed.
-#[derive(Debug, Default)]
-struct Watch {
-    watched: bool,
-    /// When this process last wrote the document.
-    wrote: Option<Timestamp>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    document: Option<(RunDocument, Version)>,
-    /// Whether the document must be read again before it is used.
-    doubtful: bool,
-    /// The states it was in before, where neighbours may write over it; the latest is the last.
-    past: VecDeque<RunDocument>,
-}
-
-impl Known {
-    /// Takes a document for the present one.
-    fn renew(&mut self, document: RunDocument, version: Version) {
-        self.doubtful = false;
-        self.document = Some((document, version));
-    }
-
-    /// Remembers the present document as a past one.
-    fn remember(&mut self) {
-        let Some((document, _)) = &self.document else { return };
-        if self.past.back().is_some_and(|last| last.head().rev == document.head().rev) {
-            return;
-        }
-        if self.past.len() == PAST {
-            self.past.pop_front();
-        }
-        self.past.push_back(document.clone());
-    }
-
-    /// The document as it was at a revision, or at the last one before.
-    fn at(&self, rev: u64) -> Option<&RunDocument> {
-        self.past.iter().rev().find(|document| document.head().rev <= rev)
-    }
 }
 
 #[derive(Debug)]
@@ -229,8 +153,7 @@ impl Session {
 
     /// Notes which blueprint the run follows, for a document that does not say.
     pub(crate) fn name_blueprint(&self, id: &BlueprintId) {
-        // Whoever named it first may be right as well.
-        let _ = self.named.set(id.clone());
+        self.named.get_or_init(|| id.clone());
     }
 
     /// The graph that a document of this run follows.
@@ -253,10 +176,13 @@ impl Session {
             || (self.shared.takes_over(document) && document.foreign_outputs().next().is_some())
     }
 
-    /// Whether the ledger may lack something that JavaScript workers did.
+    /// Whether the ledger may lack something that JavaScript workers did, and it can be added here.
     pub(crate) async fn lags(&self) -> bool {
         let known = self.known.lock().await;
-        known.document.as_ref().is_some_and(|(document, _)| self.is_behind(document))
+        known
+            .document
+            .as_ref()
+            .is_some_and(|(document, _)| self.is_behind(document) && self.graph(document).is_ok())
     }
 
     pub(crate) fn run(&self) -> &RunId {

@@ -61,7 +61,7 @@ async fn a_message_for_one_node_decides_for_all_behind_the_same_action() {
     assert_eq!(scene.queue.sent_for("too"), [false]);
     scene.js.send(&run, "no").await;
     scene.js.send(&run, "else").await;
-    scene.stage.operations.reconcile(&[run.clone()]).await;
+    scene.reconcile(&run).await;
     let view = scene.ended(&run).await;
     assert_eq!(view.status, RunStatus::Completed);
     assert_eq!(outputs(&view), json!({"c": 0, "too": 2, "yes": 1}));
@@ -98,7 +98,7 @@ async fn without_either_the_run_is_reported_and_not_guessed_at() {
     assert_eq!(view.status, RunStatus::Running);
     assert_eq!(outputs(&view), json!({"c": 0}), "nothing is guessed");
     assert_eq!(scene.stage.depth(Lane::Jobs).await, 0);
-    let report = scene.stage.operations.reconcile(&[run.clone()]).await;
+    let report = scene.reconcile(&run).await;
     let error = report.runs[0].error.as_deref().unwrap();
     assert!(error.contains("node \"c\" was run by a JavaScript worker"), "{error}");
     assert!(error.contains("its edge to \"yes\" or \"too\" or \"no\" or \"else\""), "{error}");
@@ -171,7 +171,7 @@ async fn joins_behind_an_unknown_choice() {
                 && view.status != RunStatus::Completed
             {
                 // What fired the join was the other node: that the choice led there too, nobody saw.
-                let report = scene.stage.operations.reconcile(&[run.clone()]).await;
+                let report = scene.reconcile(&run).await;
                 assert!(report.runs[0].error.is_some(), "{said}");
             } else {
                 assert_eq!(view.status, RunStatus::Completed, "{said}: {view:#?}");

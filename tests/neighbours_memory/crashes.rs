@@ -60,7 +60,7 @@ async fn dies(strategy: &str, theirs: &[&str], node: &str, step: Step, message: 
         // somebody asks.
         let item = scene.stage.status(&run).await;
         assert_eq!(item.status, Some(RunStatus::Completed), "{said}: {view:#?}");
-        scene.stage.operations.reconcile(std::slice::from_ref(&run)).await;
+        scene.reconcile(&run).await;
         view = scene.ended(&run).await;
     }
     assert_eq!(view.status, RunStatus::Completed, "{said}: {view:#?}");

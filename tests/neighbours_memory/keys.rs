@@ -113,7 +113,7 @@ async fn a_neighbour_stops_at_the_mark_and_the_run_ends_failed() {
     assert_eq!((state(&view, "j"), state(&view, "ok")), ("skipped", "ready"));
     pass(600).await;
     assert_eq!(scene.stage.count("ok"), 0, "the reconciler leaves a failed run");
-    scene.stage.operations.reconcile(&[run.clone()]).await;
+    scene.reconcile(&run).await;
     let view = scene.ended(&run).await;
     assert_eq!((state(&view, "ok"), state(&view, "j")), ("completed", "skipped"));
     assert_eq!(view.status, RunStatus::Failed);

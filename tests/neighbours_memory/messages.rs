@@ -168,7 +168,7 @@ async fn a_node_without_an_output_leaves_no_trace_and_is_run_again() {
     pass(60).await;
     assert_eq!(scene.stage.count("b"), 0, "its message was dropped: an output may have been lost");
     scene.take_fence_down(&run).await;
-    scene.stage.operations.reconcile(&[run.clone()]).await;
+    scene.reconcile(&run).await;
     let view = scene.ended(&run).await;
     assert_eq!(view.status, RunStatus::Completed);
     assert_eq!((scene.js.count("a"), scene.stage.count("a"), scene.stage.count("b")), (1, 1, 1));

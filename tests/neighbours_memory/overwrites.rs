@@ -118,7 +118,7 @@ async fn where_nobody_remembers_it_is_done_again() {
             // Its status says so still: only who asks by name has it done again.
             pass(600).await;
             assert_eq!(scene.stage.document(&run).await.status(), RunStatus::Running);
-            scene.stage.operations.reconcile(std::slice::from_ref(&run)).await;
+            scene.reconcile(&run).await;
         }
         let view = scene.ended(&run).await;
         assert_eq!(view.status, RunStatus::Completed);

@@ -7,7 +7,11 @@
 
 use std::time::Duration;
 
-use flowcraft_tui::blueprint::{Blueprint, RunId};
+use flowcraft_tui::{
+    blueprint::{Blueprint, RunId},
+    engine::RunStatus,
+    operations::CauseKind,
+};
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
@@ -31,7 +35,7 @@ fn make(random: &mut SmallRng) -> Blueprint {
         let (from, id) =
             (open.choose(random).unwrap().clone(), |part: &str| format!("{part}{number}"));
         let ms = random.random_range(0..400);
-        match random.random_range(0..5) {
+        match random.random_range(0..6) {
             0 => {
                 nodes.push(json!([id("w"), "work", {"n": 3, "ms": ms}]));
                 edges.push(json!([from, id("w")]));
@@ -70,6 +74,21 @@ fn make(random: &mut SmallRng) -> Blueprint {
                 }
                 nodes.push(json!([id("j"), "work", {"n": 7}, {"joinStrategy": "any"}, from]));
                 open.push(id("j"));
+            }
+            4 => {
+                let action = *["yes", "no", "other"].choose(random).unwrap();
+                nodes.push(json!([id("c"), "choose", {"action": action, "ms": ms}]));
+                edges.push(json!([from, id("c")]));
+                for branch in ["yes", "no", "else"] {
+                    nodes.push(json!([id(branch), "work", {"n": 11}, {}, from]));
+                    let named =
+                        if branch == "else" { json!({}) } else { json!({"action": branch}) };
+                    edges.push(json!([id("c"), id(branch), named]));
+                }
+                edges.push(json!([id("yes"), id("j")]));
+                edges.push(json!([id("no"), id("j")]));
+                nodes.push(json!([id("j"), "work", {"n": 7}, {"joinStrategy": "any"}, from]));
+                open.push(id("c"));
             }
             _ => {
                 // A join of any two: nobody knows which of them is there last.
@@ -134,10 +153,17 @@ async fn play(seed: u64) -> Result<Came, String> {
             return Err(format!("it does not end: {causes:#?}"));
         }
         pass(60).await;
+        for cause in scene.stage.operations.explain(&run).await.unwrap() {
+            // Where what a choice led to was lost as well, it takes somebody who says: again.
+            if cause.cause == CauseKind::RouteUnknown && minutes > 10 {
+                let node = cause.remedy.rsplit(' ').next().unwrap().to_owned();
+                scene.stage.requeue(&run, &[&node]).await;
+            }
+        }
         let item = scene.stage.status(&run).await;
-        if item.status.is_some_and(flowcraft_tui::engine::RunStatus::is_final) {
+        if item.status.is_some_and(RunStatus::is_final) {
             // A neighbour says that it has: then only who asks by name has it go on.
-            scene.stage.operations.reconcile(std::slice::from_ref(&run)).await;
+            scene.reconcile(&run).await;
         }
     };
     let counts = scene.counts();

@@ -9,7 +9,7 @@ use flowcraft_tui::{
     engine::Timestamp,
     nodes::{Node, NodeContext, NodeError, NodeOutput},
     operations::RunView,
-    worker::{ReconcilerConfig, WorkerConfig},
+    worker::{ReconcileReport, ReconcilerConfig, WorkerConfig},
 };
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
@@ -120,6 +120,11 @@ impl Scene {
         self.fence(&run).await;
         self.js.start(&run, &json!({})).await;
         run
+    }
+
+    /// Has the run move again, as an operator does who names it.
+    pub(crate) async fn reconcile(&self, run: &RunId) -> ReconcileReport {
+        self.stage.operations.reconcile(std::slice::from_ref(run)).await
     }
 
     /// How often each node was run, by whomever.

@@ -41,7 +41,7 @@ async fn every_split(blueprint: &Blueprint, seconds: u64) {
             assert!(counts.values().all(|count| *count == 1), "{said}: {counts:?}");
             if scene.stage.status(&run).await.status != Some(view.status) {
                 // A JavaScript worker did the last of it, and did not notice.
-                let report = scene.stage.operations.reconcile(std::slice::from_ref(&run)).await;
+                let report = scene.reconcile(&run).await;
                 assert!(report.runs[0].enqueued.is_empty(), "{said}: {report:?}");
             }
             assert_eq!(scene.stage.status(&run).await.status, Some(view.status), "{said}");

@@ -33,7 +33,7 @@ async fn a_run_that_a_neighbour_ended_is_left_alone_and_shown_as_ended() {
             (CauseKind::Finished, "nothing is to be done")
         );
         // Whoever does come by takes the same from it.
-        let report = scene.stage.operations.reconcile(&[run.clone()]).await;
+        let report = scene.reconcile(&run).await;
         assert!(report.runs[0].error.is_none() && report.runs[0].enqueued.is_empty(), "{report:?}");
         assert_eq!(scene.stage.document(&run).await.status(), RunStatus::Completed);
         assert!(scene.counts().values().all(|count| *count == 1), "{theirs:?}");
