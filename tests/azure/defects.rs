@@ -1,6 +1,6 @@
 //! What the JavaScript workers got wrong, each with a test on real servers that says what is right.
 //! The rows of the list of defects are named at the tests. Many have a test in memory as well; here
-//! it is the services that count: ETags, receipts, leases, and what other programs left in them.
+//! it is the services that count: receipts, leases, preconditions, and what other programs left in them.
 
 mod concurrency;
 mod context;
@@ -84,10 +84,10 @@ async fn until(
     what: &str,
     is_so: impl Fn(&RunView) -> bool,
 ) -> RunView {
-    match timeout(LIMIT, stage.until(run, what, is_so)).await {
-        Ok(view) => view,
-        Err(_) => panic!("not in time: {what}: {:#?}", stage.operations.view(run).await),
+    if let Ok(view) = timeout(LIMIT, stage.until(run, what, is_so)).await {
+        return view;
     }
+    panic!("not in time: {what}: {:#?}", stage.operations.view(run).await);
 }
 
 /// Starts a run, plays it with one worker, and returns it when it has ended.

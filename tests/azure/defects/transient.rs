@@ -38,7 +38,7 @@ async fn refused_for_a_while(services: &Services, service: &str) {
         worker.status().ill.get(&ill).is_some_and(|said| said.contains("503"))
     })
     .await;
-    sleep(Duration::from_secs(4)).await;
+    sleep(Duration::from_secs(3)).await;
     let counts = services.counts().await;
     let refused = counts[service]["faulted"].as_u64().unwrap();
     assert!((2..=60).contains(&refused), "{service}: {counts}");
