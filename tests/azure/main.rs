@@ -14,6 +14,7 @@ mod shapes;
 
 mod conformance;
 mod cost;
+mod neighbours;
 mod outages;
 mod queue;
 mod raw;
