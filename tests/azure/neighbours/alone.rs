@@ -61,7 +61,7 @@ async fn a_javascript_worker_finishes_what_our_client_started() {
         assert_eq!(item.final_status.unwrap()["status"], "completed");
         // Nobody of ours did any of it, and looking wrote nothing.
         assert!(view.nodes.iter().all(|node| node.worker.is_none()), "{view:#?}");
-        let report = scene.client.reconcile(&[id.as_str().into()]).await;
+        let report = scene.client.reconcile(&[scene.run(&id)]).await;
         assert_eq!((&report.runs[0].error, report.runs[0].enqueued.len()), (&None, 0));
         // It is on record now.
         let view = scene.ended(&id).await;

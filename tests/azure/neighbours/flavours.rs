@@ -30,7 +30,7 @@ async fn whatever_a_client_leaves_out_its_run_is_done() {
     }
     let raw = Raw::of(services, scene.database());
     for (run, _) in FLAVOURS {
-        let view = scene.ended(run).await;
+        let (view, id) = (scene.ended(run).await, scene.run(run));
         assert_eq!(view.status.as_str(), "completed", "{run}");
         assert_eq!(outputs(&view), json!({"a": 1, "b": 2, "c": 3, "d": 5}), "{run}");
         assert_eq!(view.context["name"], "x", "{run}");
@@ -39,12 +39,12 @@ async fn whatever_a_client_leaves_out_its_run_is_done() {
         }
         // One item of each kind is left, where everybody looks for it.
         for container in ["contexts", "statuses"] {
-            assert!(raw.read(container, Some(run), run).await.is_some(), "{run}: {container}");
-            assert_eq!(raw.read(container, None, run).await, None, "{run}: {container}");
+            assert!(raw.read(container, Some(&id), &id).await.is_some(), "{run}: {container}");
+            assert_eq!(raw.read(container, None, &id).await, None, "{run}: {container}");
         }
-        let item = raw.read("statuses", Some(run), run).await.unwrap();
+        let item = raw.read("statuses", Some(&id), &id).await.unwrap();
         assert!(item["lastUpdated"].is_u64(), "{item}");
-        let item = raw.read("contexts", Some(run), run).await.unwrap();
+        let item = raw.read("contexts", Some(&id), &id).await.unwrap();
         assert_eq!(item["blueprintVersion"], json!(null), "present, for JavaScript workers");
         assert!(item.as_object().unwrap().contains_key("blueprintVersion"), "{item}");
     }
@@ -56,10 +56,10 @@ async fn a_message_alone_starts_a_run() {
     let Some(services) = services() else { return };
     let mut scene = Scene::new(services, &[diamond("d", "all", 0, 0)]).await;
     scene.ours(plain("w"));
-    let job = Job::new("bare".into(), "d".into(), "a".into());
+    let job = Job::new(scene.run("bare"), "d".into(), "a".into());
     scene.cluster.queue.send(Lane::Jobs, job.encode(), Duration::ZERO).await.unwrap();
     let limit = tokio::time::Instant::now() + Duration::from_secs(30);
-    while scene.client.view(&"bare".into()).await.is_err() {
+    while scene.client.view(&scene.run("bare")).await.is_err() {
         assert!(tokio::time::Instant::now() < limit, "it gets no document");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -33,7 +33,7 @@ async fn commits_that_were_written_over_come_back() {
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&["r"], &LATE[..]].concat());
+    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
     over.until("read").await;
     let (before, raw) = (outputs_now(&scene).await, Raw::of(services, scene.database()));
     let wrote = over.done().await.pop().unwrap();
@@ -45,12 +45,12 @@ async fn commits_that_were_written_over_come_back() {
         assert_eq!(scene.count("r", &format!("n{node}")), 1, "n{node}");
     }
     assert!(before < 7, "it read in the middle of the run: {before}");
-    assert_eq!(stored(&raw, "r").await, 7);
+    assert_eq!(stored(&raw, &scene.run("r")).await, 7);
     scene.until_queue_is_empty().await;
 }
 
 async fn outputs_now(scene: &Scene<'_>) -> usize {
-    scene.client.view(&"r".into()).await.unwrap().outputs.len()
+    scene.client.view(&scene.run("r")).await.unwrap().outputs.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,14 +60,14 @@ async fn a_finished_run_that_was_written_over_is_finished_again() {
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&["r"], &LATE[..]].concat());
+    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
     over.until("read").await;
     scene.until_done("r", "n2").await;
     over.done().await;
     // Nobody asks for the run: the worker looks after what it committed by itself.
     let raw = Raw::of(services, scene.database());
     let limit = tokio::time::Instant::now() + Duration::from_secs(20);
-    while stored(&raw, "r").await < 3 {
+    while stored(&raw, &scene.run("r")).await < 3 {
         assert!(tokio::time::Instant::now() < limit, "its outputs stay lost");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -86,12 +86,14 @@ async fn where_nobody_remembers_nodes_run_again_and_the_run_ends_right() {
     let first = scene.ours(config("first"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&["r"], &LATE[..]].concat());
+    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
     over.until("read").await;
     let read = outputs_now(&scene).await;
     scene.until_done("r", &format!("n{read}")).await;
     first.crash();
     let before = outputs_now(&scene).await;
+    // Our client would put it back.
+    scene.forget();
     over.done().await;
     assert!(outputs_now(&scene).await < before, "it wrote over what the first had committed");
     scene.ours(config("second"));

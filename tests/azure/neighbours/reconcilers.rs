@@ -34,14 +34,13 @@ async fn theirs_leaves_alone_what_ours_run() {
     let passes = js.printed();
     let found = |run: &str| -> Vec<Value> {
         let of = |pass: &Value| pass["runs"].as_array().unwrap().clone();
-        passes.iter().flat_map(of).filter(|found| found["runId"] == run).collect()
+        passes.iter().flat_map(of).filter(|found| found["runId"] == *scene.run(run)).collect()
     };
     for run in ["long", "join"] {
         assert!(!found(run).is_empty(), "it never found {run} stalled: {passes:#?}");
         assert!(found(run).iter().all(|found| found["enqueued"] == json!([])), "{passes:#?}");
     }
-    for (run, node) in
-        [("long", "n0"), ("long", "n1"), ("join", "b"), ("join", "c"), ("join", "d")]
+    for (run, node) in [("long", "n0"), ("long", "n1"), ("join", "b"), ("join", "c"), ("join", "d")]
     {
         assert_eq!(scene.count(run, node), 1, "{run}: {node}");
     }
@@ -59,13 +58,13 @@ async fn ours_leaves_alone_what_theirs_enqueued() {
     tokio::time::sleep(Duration::from_millis(2100)).await;
     let passes = scene.theirs("reconciler.mjs", &["--threshold", "1", "--once"]).done().await;
     assert_eq!(passes[0]["runs"][0]["enqueued"], json!(["a"]), "{passes:?}");
-    let lock = Key::node_lock(&"r".into(), &"a".into());
+    let lock = Key::node_lock(&scene.run("r"), &"a".into());
     let store = &scene.cluster.coordination;
     assert_eq!(store.get(&lock).await.unwrap().as_deref(), Some("locked"));
     for _ in 0..2 {
         let report = scene.client.reconcile_stalled(Duration::from_secs(1)).await.unwrap();
         assert!(report.runs.iter().all(|run| run.enqueued.is_empty()), "{report:?}");
-        let report = scene.client.reconcile(&["r".into()]).await;
+        let report = scene.client.reconcile(&[scene.run("r")]).await;
         assert_eq!((&report.runs[0].error, report.runs[0].enqueued.len()), (&None, 0));
     }
     assert_eq!(scene.depth().await, 1);

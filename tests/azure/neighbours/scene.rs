@@ -21,7 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::process::Process;
 use crate::{
     registry,
-    services::{Services, provided},
+    services::{Services, fresh, provided},
 };
 
 /// How long a run may take.
@@ -83,6 +83,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) client: Operations,
     pub(crate) starts: Starts,
     running: JoinSet<()>,
+    /// A part of the ids of its runs: all tests share one Redis.
+    salt: String,
 }
 
 impl<'a> Scene<'a> {
@@ -106,10 +108,20 @@ impl<'a> Scene<'a> {
             client,
             starts: Starts::default(),
             running: JoinSet::new(),
+            salt: fresh(""),
         }
     }
 
-    /// Names of this scene alone.
+    /// The id of a run that is called so in this test.
+    pub(crate) fn run(&self, name: &str) -> RunId {
+        format!("{name}{}", self.salt).into()
+    }
+
+    /// Has our client forget what it knows of the runs.
+    pub(crate) fn forget(&mut self) {
+        self.client = Operations::new(self.another_cluster(), self.library.clone(), "client");
+    }
+
     pub(crate) fn database(&self) -> &str {
         &self.settings.names.database
     }
@@ -154,7 +166,9 @@ impl<'a> Scene<'a> {
 
     /// Starts runs by the JavaScript client.
     pub(crate) async fn start_by_theirs(&self, blueprint: &str, runs: &[&str], options: &[&str]) {
-        let arguments = [&["start", blueprint], runs, options].concat();
+        let runs: Vec<RunId> = runs.iter().map(|run| self.run(run)).collect();
+        let runs: Vec<&str> = runs.iter().map(RunId::as_str).collect();
+        let arguments = [&["start", blueprint], &runs[..], options].concat();
         self.theirs("client.mjs", &arguments).done().await;
     }
 
@@ -163,7 +177,7 @@ impl<'a> Scene<'a> {
         let request = StartRequest {
             blueprint: blueprint.into(),
             input: Map::new(),
-            run: Some(run.to_owned()),
+            run: Some(self.run(run).to_string()),
             lint: Lint::Overlook,
         };
         self.client.start(request).await.unwrap();
@@ -171,12 +185,12 @@ impl<'a> Scene<'a> {
 
     /// What the JavaScript client finds of a run.
     pub(crate) async fn result_for_theirs(&self, run: &str) -> Value {
-        self.theirs("client.mjs", &["result", run]).done().await.pop().unwrap()
+        self.theirs("client.mjs", &["result", &self.run(run)]).done().await.pop().unwrap()
     }
 
     /// Waits until a run has ended and its status says so.
     pub(crate) async fn ended(&self, run: &str) -> RunView {
-        let run = RunId::from(run);
+        let run = self.run(run);
         let limit = tokio::time::Instant::now() + LIMIT;
         loop {
             // A run without a document yet is no failure.
@@ -197,13 +211,13 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) async fn status(&self, run: &str) -> StatusItem {
-        self.client.status(&run.into()).await.unwrap().unwrap()
+        self.client.status(&self.run(run)).await.unwrap().unwrap()
     }
 
     /// Waits until a node of a run is completed.
     pub(crate) async fn until_done(&self, run: &str, node: &str) {
         let limit = tokio::time::Instant::now() + LIMIT;
-        while !self.client.view(&run.into()).await.unwrap().outputs.contains_key(node) {
+        while !self.client.view(&self.run(run)).await.unwrap().outputs.contains_key(node) {
             assert!(tokio::time::Instant::now() < limit, "{node} is never done");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -227,7 +241,8 @@ impl<'a> Scene<'a> {
     /// How often our workers ran a node of a run.
     pub(crate) fn count(&self, run: &str, node: &str) -> usize {
         let starts = self.starts.lock().unwrap();
-        starts.iter().filter(|(of, started)| of == run && started == node).count()
+        let run = self.run(run);
+        starts.iter().filter(|(of, started)| *of == *run && started == node).count()
     }
 
     /// The outputs that a blueprint gives in process.

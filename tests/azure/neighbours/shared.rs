@@ -42,7 +42,8 @@ async fn all_right(scene: &Scene<'_>, js: Process, runs: &[(String, String)]) {
     scene.until_queue_is_empty().await;
     let starved = starved(&js);
     js.end().await;
-    let unexplained: Vec<_> = wrong.iter().filter(|(run, ..)| !starved.contains(run)).collect();
+    let unexplained: Vec<_> =
+        wrong.iter().filter(|(run, ..)| !starved.contains(&*scene.run(run))).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     assert!(wrong.len() * 10 <= runs.len(), "shows too little: {wrong:#?}");
     assert!(shared * 2 >= runs.len(), "only {shared} of {} went to and fro", runs.len());

@@ -104,7 +104,7 @@ pub(super) fn ours_beside(scene: &mut Scene<'_>, all: &[Value], config: WorkerCo
 /// them leased.
 pub(super) async fn fence(scene: &Scene<'_>, blueprint: &Value, run: &str) {
     for node in theirs(blueprint) {
-        let key = Key::node_lock(&run.into(), &node.as_str().into());
+        let key = Key::node_lock(&scene.run(run), &node.as_str().into());
         let store = &scene.cluster.coordination;
         let hour = Duration::from_hours(1);
         assert!(store.set_if_absent(&key, "worker:fence#0", hour).await.unwrap());

@@ -49,7 +49,7 @@ async fn the_end_is_the_same_whoever_comes_to_it() {
     }
     // A message that comes late has the JavaScript worker say that the run is running (C16), and send
     // for what follows.
-    let job = Job::new("middle".into(), "middle".into(), "n1".into());
+    let job = Job::new(scene.run("middle"), "middle".into(), "n1".into());
     let before = js.events("job").len();
     scene.cluster.queue.send(Lane::Jobs, job.encode(), Duration::ZERO).await.unwrap();
     while js.events("job").len() == before {
