@@ -11,7 +11,7 @@ use crate::services::Services;
 /// What our worker and a monitor ask of Cosmos DB while nothing happens.
 async fn at_rest(services: &Services) -> Value {
     services.reset_counts().await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let counts = services.counts().await;
     assert_eq!(counts["queue"]["kinds"]["send"], 0, "{counts}");
     counts["cosmos"].clone()
@@ -44,7 +44,7 @@ async fn finished_runs_are_not_asked_for() {
         scene.ended(run).await;
     }
     // Until it has looked after what it wrote itself.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     assert_eq!(monitor.snapshots.borrow().runs.data.len(), 3);
     let after = at_rest(&services).await;
     for kind in ["read", "create", "replace", "upsert", "delete", "patch", "batch"] {

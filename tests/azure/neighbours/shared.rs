@@ -47,7 +47,6 @@ async fn all_right(scene: &Scene<'_>, js: Process, runs: &[(String, String)]) {
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     assert!(wrong.len() * 10 <= runs.len(), "shows too little: {wrong:#?}");
     assert!(shared * 2 >= runs.len(), "only {shared} of {} went to and fro", runs.len());
-    eprintln!("{} of {} runs were spoilt, {shared} shared", wrong.len(), runs.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,6 +81,11 @@ pub(super) fn marked(mut blueprint: Value, theirs: &[&str]) -> Value {
     blueprint
 }
 
+/// Whether a node is one that the JavaScript worker is to run.
+pub(super) fn is_marked(blueprint: &Value, node: &str) -> bool {
+    theirs(blueprint).any(|marked| marked == node)
+}
+
 fn theirs(blueprint: &Value) -> impl Iterator<Item = String> {
     let nodes = blueprint["nodes"].as_array().unwrap().iter();
     nodes
