@@ -56,18 +56,23 @@ async fn outputs_now(scene: &Scene<'_>) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finished_run_that_was_written_over_is_finished_again() {
     let Some(services) = services() else { return };
-    let mut scene = Scene::new(services, &[chain("c", &[300, 300, 100])]).await;
+    let mut scene = Scene::new(services, &[chain("c", &[300, 2500, 100])]).await;
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
+    let over = scene.theirs(
+        "overwrite.mjs",
+        &[&*scene.run("r"), "--key", "theirs", "--value", "7", "--delay", "3000"],
+    );
     over.until("read").await;
     scene.until_done("r", "n2").await;
     over.done().await;
-    // Nobody asks for the run: the worker looks after what it committed by itself.
     let raw = Raw::of(services, scene.database());
+    let id = scene.run("r");
+    assert!(stored(&raw, &id).await < 3, "it wrote over the last commits");
+    // Nobody asks for the run: the worker looks after what it committed by itself.
     let limit = tokio::time::Instant::now() + Duration::from_secs(20);
-    while stored(&raw, &scene.run("r")).await < 3 {
+    while stored(&raw, &id).await < 3 {
         assert!(tokio::time::Instant::now() < limit, "its outputs stay lost");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

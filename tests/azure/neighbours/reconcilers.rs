@@ -61,7 +61,12 @@ async fn ours_leaves_alone_what_theirs_enqueued() {
     let lock = Key::node_lock(&scene.run("r"), &"a".into());
     let store = &scene.cluster.coordination;
     assert_eq!(store.get(&lock).await.unwrap().as_deref(), Some("locked"));
-    for _ in 0..2 {
+    for in_hand in [false, true] {
+        if in_hand {
+            // With a worker of theirs it is out of sight: only the mark tells of it.
+            let held = Duration::from_secs(4);
+            assert_eq!(scene.cluster.queue.receive(Lane::Jobs, 1, held).await.unwrap().len(), 1);
+        }
         let report = scene.client.reconcile_stalled(Duration::from_secs(1)).await.unwrap();
         assert!(report.runs.iter().all(|run| run.enqueued.is_empty()), "{report:?}");
         let report = scene.client.reconcile(&[scene.run("r")]).await;
