@@ -22,6 +22,7 @@ mod conformance;
 mod cost;
 mod defects;
 mod monitor;
+mod neighbours;
 mod outages;
 mod queue;
 mod raw;

@@ -70,6 +70,11 @@ impl Services {
         Some(Self { described, _own: Some(Running(child)) })
     }
 
+    /// What is known of the servers, for programs that read it from their environment.
+    pub(crate) fn described(&self) -> &Value {
+        &self.described
+    }
+
     /// A text in what is known of the servers, such as `/cosmos/endpoint`.
     pub(crate) fn text(&self, pointer: &str) -> &str {
         self.described

@@ -1,8 +1,8 @@
 // A JavaScript client.
-//   node client.mjs start BLUEPRINT RUN --blueprints FOLDER [--input JSON] and, each on its own, what clients get wrong:
+//   node client.mjs start BLUEPRINT RUN... --blueprints FOLDER [--input JSON] and, each on its own, what clients get wrong:
 //     --readme-style (all of: plain JSON messages, items without runId, ISO dates, no blueprintVersion), --plain-json,
 //     --no-version, --iso-dates, --status-without-run-id, --context-without-run-id
-//   node client.mjs result RUN    prints {"runId","status","context"}
+//   node client.mjs result RUN...    prints {"runId","status","context"}
 import { analyzeBlueprint } from 'flowcraft';
 import { encode, nowSeconds } from './adapter.mjs';
 import { loadBlueprints } from './blueprints.mjs';
@@ -24,7 +24,6 @@ const readme = values['readme-style'];
 async function start(services, blueprintId, runId) {
   const blueprint = loadBlueprints(config.blueprints)[blueprintId];
   if (!blueprint) usage(`there is no blueprint ${blueprintId} in ${config.blueprints}`);
-  await services.provision();
   const version = readme || values['no-version'] ? {} : { blueprintVersion: blueprint.metadata?.version || null };
   const contextId = readme || values['context-without-run-id'] ? {} : { runId };
   const statusId = readme || values['status-without-run-id'] ? {} : { runId };
@@ -57,8 +56,12 @@ async function result(services, runId) {
 
 const [command, ...rest] = positionals;
 const services = new Services(config);
-if (command === 'start' && rest.length === 2 && config.blueprints) await start(services, ...rest);
-else if (command === 'result' && rest.length === 1) await result(services, ...rest);
-else usage('client.mjs start BLUEPRINT RUN --blueprints FOLDER [OPTIONS] | client.mjs result RUN');
+const [blueprintId, ...started] = rest;
+if (command === 'start' && started.length && config.blueprints) {
+  await services.provision();
+  for (const runId of started) await start(services, blueprintId, runId);
+} else if (command === 'result' && rest.length) {
+  for (const runId of rest) await result(services, runId);
+} else usage('client.mjs start BLUEPRINT RUN... --blueprints FOLDER [OPTIONS] | client.mjs result RUN...');
 services.close();
 process.exit(0);

@@ -84,10 +84,10 @@ const NODES = {
   pick: ({ input, params }) => ({ output: isObject(input) && Object.hasOwn(input, params.path) ? orNull(input[params.path]) : null }),
 };
 
-// `started(uses)` is told of every execution.
+// `started(uses, context)` is told of every execution.
 export function registry(started = () => {}) {
   return Object.fromEntries(Object.entries(NODES).map(([uses, run]) => [uses, async (context) => {
-    started(uses);
+    started(uses, context);
     if (context.params.delayMs) await sleep(context.params.delayMs);
     return run(context);
   }]));

@@ -1,4 +1,6 @@
 // A JavaScript worker: node worker.mjs --blueprints FOLDER [--name N] [--once-idle SECONDS] [--provision] [--verbose]
+//   [--at-once N] jobs in hand together, 10 unless told otherwise; [--pause MS] after an empty answer, none unless told otherwise;
+//   [--marked] runs only nodes whose params say by: "js", and puts the messages of others back.
 // Ends on SIGTERM, when stdin closes (not with --ignore-stdin), or after being idle; prints {"worker","jobs","executed"} then.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueueAdapter } from './adapter.mjs';
@@ -11,13 +13,22 @@ const { config, values } = settings({
   'once-idle': { type: 'string' },
   provision: { type: 'boolean' },
   verbose: { type: 'boolean' },
+  'at-once': { type: 'string', default: '10' },
+  pause: { type: 'string', default: '0' },
+  marked: { type: 'boolean' },
   'ignore-stdin': { type: 'boolean' },
 });
 if (!config.blueprints) usage('worker.mjs --blueprints FOLDER [--name N] [--once-idle SECONDS]');
 
 const services = new Services(config);
 if (values.provision) await services.provision();
-const adapter = new QueueAdapter(services, loadBlueprints(config.blueprints), { name: values.name, verbose: values.verbose });
+const adapter = new QueueAdapter(services, loadBlueprints(config.blueprints), {
+  name: values.name,
+  verbose: values.verbose,
+  atOnce: Number(values['at-once']),
+  pause: Number(values.pause),
+  marked: values.marked,
+});
 let over = false;
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => { over = true; });
 if (!values['ignore-stdin']) {
