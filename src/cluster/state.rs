@@ -134,8 +134,9 @@ pub struct StatusPage {
 ///   in the state that the caller names, else (also if there is no such item) it fails with
 ///   [`super::Fault::Conflict`] and changes nothing. One exception to durable: a power cut may undo
 ///   the last replacements of status items whose status is not final.
-/// - A write that fails with [`super::Fault::Unavailable`] may have happened; every other failure
-///   leaves everything as it was.
+/// - A write that fails with [`super::Fault::Unavailable`] may have happened; so may one that fails
+///   with [`super::Fault::Conflict`], where a store's own client repeats what it got no answer to.
+///   Every other failure leaves everything as it was.
 /// - A read sees every write that was reported before it was begun, by this process. It may lag
 ///   behind the writes of others by a moment.
 #[async_trait]

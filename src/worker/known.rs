@@ -1,8 +1,9 @@
 //! What a process knows of a run's document, and knew of it before.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
+    blueprint::NodeId,
     cluster::Version,
     engine::{RunDocument, Timestamp},
 };
@@ -17,6 +18,8 @@ pub(super) struct Known {
     pub(super) document: Option<(RunDocument, Version)>,
     /// Whether the document must be read again before it is used.
     pub(super) doubtful: bool,
+    /// Nodes that were completed, and by what somebody else wrote are to be run again.
+    pub(super) undone: BTreeSet<NodeId>,
     /// The states it was in before, where neighbours may write over it; the latest is the last.
     past: VecDeque<RunDocument>,
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{StreamExt as _, stream};
 use tokio::sync::Notify;
 
 use super::{
@@ -59,17 +60,31 @@ impl Looks {
         self.lock().as_ref().is_none_or(VecDeque::is_empty)
     }
 
-    /// Takes out the first whose time has come.
-    fn due(&self, now: Timestamp) -> Option<(Timestamp, Arc<Session>)> {
+    /// Takes out those whose time has come.
+    fn due(&self, now: Timestamp) -> Line {
         let mut line = self.lock();
-        let line = line.as_mut()?;
-        let due = line.front().is_some_and(|(since, _)| now.since(*since) >= LOOK_AFTER);
-        if due { line.pop_front() } else { None }
+        let Some(line) = line.as_mut() else { return Line::new() };
+        let due = line.iter().take_while(|(since, _)| now.since(*since) >= LOOK_AFTER).count();
+        line.drain(..due).collect()
+    }
+}
+
+/// Ends the looks when dropped.
+struct Ending<'a>(&'a Looks);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let left = self.0.lock().take();
+        for (_, session) in left.into_iter().flatten() {
+            session.stop_watch();
+        }
     }
 }
 
 /// How many keys are removed at a time.
 const KEYS_AT_ONCE: usize = 500;
+/// How many runs are looked at at a time.
+const LOOKS_AT_ONCE: usize = 16;
 
 impl Core {
     /// Whether a job was sent by a JavaScript worker or client.
@@ -101,26 +116,61 @@ impl Core {
             return;
         }
         self.looks.lock().get_or_insert_default();
+        // Whoever commits after this has ended has nobody to look.
+        let _ending = Ending(&self.looks);
         loop {
             if self.looks.is_empty() {
                 self.looks.joined.notified().await;
             }
             tokio::time::sleep(LOOK_AFTER / 5).await;
-            while let Some((since, session)) = self.looks.due(self.now()) {
-                if let Err(error) = session.document(Freshness::Now).await {
-                    tracing::debug!(run = %session.run(), %error, "could not look after a commit");
-                }
-                if !session.end_watch(since)
-                    && let Some(looks) = &mut *self.looks.lock()
-                {
-                    looks.push_back((self.now(), session));
-                    continue;
-                }
-                let run = session.run().clone();
-                drop(session);
-                self.leave(&run);
+            let due = self.looks.due(self.now());
+            stream::iter(due)
+                .for_each_concurrent(LOOKS_AT_ONCE, |(since, session)| self.look(since, session))
+                .await;
+        }
+    }
+
+    /// Looks at once at all runs that are still to be looked at: this worker is about to end.
+    pub(crate) async fn look_now(&self) {
+        let all = self.looks.lock().as_mut().map(std::mem::take).unwrap_or_default();
+        stream::iter(all)
+            .for_each_concurrent(LOOKS_AT_ONCE, |(_, session)| async move {
+                self.look_at(&session).await;
+            })
+            .await;
+    }
+
+    async fn look(&self, since: Timestamp, session: Arc<Session>) {
+        let looked = self.look_at(&session).await;
+        if (!looked || !session.end_watch(since))
+            && let Some(looks) = &mut *self.looks.lock()
+        {
+            looks.push_back((self.now(), session));
+            return;
+        }
+        let run = session.run().clone();
+        drop(session);
+        self.leave(&run);
+    }
+
+    /// Reads a run's document, which puts back what a neighbour wrote over. Returns whether that was
+    /// possible.
+    async fn look_at(&self, session: &Session) -> bool {
+        if let Err(error) = session.document(Freshness::Now).await {
+            tracing::debug!(run = %session.run(), %error, "could not look after a commit");
+            return !error.is_transient();
+        }
+        let nodes = session.take_undone().await;
+        if !nodes.is_empty() {
+            tracing::warn!(run = %session.run(), ?nodes, "results were lost: these nodes run again");
+            let event = Event::Enqueue { nodes };
+            let sent = self.happen(session, event, Continuation::Enqueue, Loyalty::Blueprint).await;
+            if let Err(error) = sent {
+                // The reconciler finds them.
+                tracing::warn!(run = %session.run(), %error, "could not send messages for them");
             }
         }
+        true
     }
 
     /// Commits what JavaScript workers did to a run, if its ledger lacks it.
@@ -333,7 +383,16 @@ impl Core {
         let counter = Key::fan_in(run, join);
         let mut count = 0;
         for _ in 0..*edges {
-            count = self.patience().call(|| store.increment(&counter, TTL)).await?;
+            count = match store.increment(&counter, TTL).await {
+                Ok(count) => count,
+                // Counted once more it might fire the join early; counted once too little, the
+                // ledger fires it.
+                Err(error) if error.is_transient() => {
+                    self.patience().failed(&error);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            };
         }
         Ok(count >= u64::from(*of))
     }
@@ -393,6 +452,8 @@ impl Core {
     pub(crate) async fn may_be_queued(&self, since: Timestamp) -> Result<bool, SessionError> {
         let queue = &self.cluster().queue;
         let depth = self.patience().call(|| queue.depth(Lane::Jobs)).await?;
-        Ok(depth.oldest.is_some_and(|oldest| oldest <= since))
+        // The message is sent a moment after the status is written; hidden ones have no age here.
+        let sent_by = since + Duration::from_mins(1);
+        Ok(depth.messages > 0 && depth.oldest.is_none_or(|oldest| oldest <= sent_by))
     }
 }

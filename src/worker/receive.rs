@@ -33,6 +33,7 @@ impl Worker {
         background.spawn(async move { reconciling.reconcile_now_and_then().await });
         self.receive(&mut jobs).await;
         while jobs.join_next().await.is_some() {}
+        self.core.look_now().await;
         background.shutdown().await;
         self.leave().await;
     }

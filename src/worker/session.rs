@@ -14,9 +14,11 @@ use super::{
     status::StatusTouch,
 };
 use crate::{
-    blueprint::{BlueprintId, RunId},
+    blueprint::{BlueprintId, NodeId, RunId},
     cluster::{Cluster, ClusterError, Fault, Key, Neighbours, ReadDocument, Version},
-    engine::{Continuation, Event, Graph, Planner, RunDocument, RunStatus, Timestamp, Verdict},
+    engine::{
+        Continuation, Event, Graph, NodeState, Planner, RunDocument, RunStatus, Timestamp, Verdict,
+    },
 };
 
 /// What became of an event, and the document after it.
@@ -145,6 +147,11 @@ impl Session {
         let mut watch = self.watch();
         watch.watched = watch.wrote.is_some_and(|wrote| wrote > since);
         !watch.watched
+    }
+
+    /// Ends the watch: nobody looks any more.
+    pub(crate) fn stop_watch(&self) {
+        self.watch().watched = false;
     }
 
     fn wrote(&self) {
@@ -302,12 +309,23 @@ impl Session {
                         Err(error) => return Err(error),
                     }
                 }
+                Some((ours, _)) if self.shared.cluster.neighbours == Neighbours::JavaScript => {
+                    // Another worker may have gone on from what a neighbour left.
+                    known.undone.extend(undone(ours, &document));
+                    self.renew(known, document, version);
+                }
                 _ => self.renew(known, document, version),
             }
             break;
         }
         known.doubtful = false;
         self.find_blueprint(known).await
+    }
+
+    /// The nodes that this process saw completed and that are to be run once more, though nobody may
+    /// have sent a message for that. Each is named once.
+    pub(crate) async fn take_undone(&self) -> Vec<NodeId> {
+        std::mem::take(&mut self.known.lock().await.undone).into_iter().collect()
     }
 
     fn renew(&self, known: &mut Known, document: RunDocument, version: Version) {
@@ -386,6 +404,7 @@ impl Session {
             if let Some((token, verdicts, status_before)) = uncertain.take()
                 && document.head().commit == token
             {
+                self.wrote();
                 settle(batch, verdicts, &document, &graph, status_before);
                 return Ok(());
             }
@@ -420,6 +439,8 @@ impl Session {
             tries += 1;
             match &error.fault {
                 Fault::Conflict => {
+                    // It may be this very commit: a store's client may repeat what took effect.
+                    uncertain = Some((token, verdicts, status_before));
                     if tries > 3 {
                         patience.pause(&error, std::time::Duration::from_millis(20)).await;
                     }
@@ -440,6 +461,19 @@ impl Session {
             }
         }
     }
+}
+
+/// The nodes that are completed in one state of a document and in a later one, in the same turn, are
+/// still to be run.
+fn undone<'a>(
+    before: &'a RunDocument,
+    after: &'a RunDocument,
+) -> impl Iterator<Item = NodeId> + 'a {
+    after.ready().filter_map(|node| {
+        let (was, is) = (before.entry(node)?, after.entry(node)?);
+        let same_turn = (was.iteration, was.generation) == (is.iteration, is.generation);
+        (was.state == NodeState::Completed && same_turn).then(|| node.clone())
+    })
 }
 
 fn settle(
