@@ -11,10 +11,8 @@ use super::{
 };
 use crate::services::services;
 
-/// How late the late one of two nodes before a join is, in milliseconds. Those of ours are late
-/// together, those of the JavaScript worker one after the other.
-const OURS_LATE: u64 = 4000;
-const THEIRS_LATE: u64 = 300;
+/// How much later the late one of two nodes before a join ends, in milliseconds.
+const LATE: u64 = 400;
 
 /// Diamonds whose two nodes before the join are run by one kind each, of which either is late.
 fn blueprints() -> Vec<Value> {
@@ -28,9 +26,11 @@ fn blueprints() -> Vec<Value> {
                         let theirs: Vec<&str> =
                             [first, by_js, last].into_iter().filter(|id| !id.is_empty()).collect();
                         let id = format!("{strategy}-{}-late-{late}", theirs.concat());
-                        let delay = if ours_late { OURS_LATE } else { THEIRS_LATE };
-                        let delay = |node| if node == late { delay } else { 0 };
-                        let blueprint = diamond(&id, strategy, delay("b"), delay("c"));
+                        let delay = |node| if node == late { LATE } else { 0 };
+                        let mut blueprint = diamond(&id, strategy, delay("b"), delay("c"));
+                        if ours_late {
+                            waits_for(&mut blueprint, by_ours, by_js);
+                        }
                         all.push(marked(blueprint, &theirs));
                     }
                 }
@@ -38,6 +38,13 @@ fn blueprints() -> Vec<Value> {
         }
     }
     all
+}
+
+/// Has a node of ours take until another one is done: a JavaScript worker with much to do is slow.
+fn waits_for(blueprint: &mut Value, ours: &str, other: &str) {
+    let nodes = blueprint["nodes"].as_array_mut().unwrap();
+    let node = nodes.iter_mut().find(|node| node["id"] == ours).unwrap();
+    node["params"]["after"] = other.into();
 }
 
 /// When the JavaScript worker began with a node.

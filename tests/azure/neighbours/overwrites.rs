@@ -6,11 +6,20 @@ use std::time::Duration;
 use flowcraft_tui::worker::WorkerConfig;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, chain, outputs, plain, reconciling};
+use super::{
+    process::Process,
+    scene::{Scene, chain, outputs, plain, reconciling},
+};
 use crate::{raw::Raw, services::services};
 
-/// A program that read the item when it had so many outputs, and replaces it after a while.
-const LATE: [&str; 6] = ["--key", "theirs", "--value", "7", "--delay", "1500"];
+/// A program that reads the item now, and replaces it when it is told to end.
+async fn reader(scene: &Scene<'_>) -> (Process, usize) {
+    let arguments = [&*scene.run("r"), "--key", "theirs", "--value", "7", "--hold"];
+    let over = scene.theirs("overwrite.mjs", &arguments);
+    over.until("read").await;
+    let read = over.events("read")[0]["outputs"].as_u64().unwrap();
+    (over, usize::try_from(read).unwrap())
+}
 
 fn blueprint() -> Value {
     chain("c", &[300, 300, 500, 500, 500, 500, 500])
@@ -20,9 +29,10 @@ fn all_outputs() -> Value {
     json!({"n0": 1, "n1": 2, "n2": 3, "n3": 4, "n4": 5, "n5": 6, "n6": 7})
 }
 
-/// The outputs that are in an item.
-async fn stored(raw: &Raw<'_>, run: &str) -> usize {
-    let item = raw.read("contexts", Some(run), run).await.unwrap();
+/// How many outputs are in the item.
+async fn stored(scene: &Scene<'_>, raw: &Raw<'_>) -> usize {
+    let run = scene.run("r");
+    let item = raw.read("contexts", Some(&run), &run).await.unwrap();
     item.as_object().unwrap().keys().filter(|key| key.starts_with("_outputs.")).count()
 }
 
@@ -33,46 +43,36 @@ async fn commits_that_were_written_over_come_back() {
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
-    over.until("read").await;
-    let (before, raw) = (outputs_now(&scene).await, Raw::of(services, scene.database()));
-    let wrote = over.done().await.pop().unwrap();
-    assert_ne!(wrote["read"], wrote["wrote"]);
+    let (over, read) = reader(&scene).await;
+    assert!(read < 6, "it read in the middle of the run: {read}");
+    scene.until_done("r", &format!("n{}", read + 1)).await;
+    over.end().await;
     let view = scene.ended("r").await;
     assert_eq!((view.status.as_str(), outputs(&view)), ("completed", all_outputs()));
     assert_eq!(view.context["theirs"], 7, "nor is what it wrote");
     for node in 0..7 {
         assert_eq!(scene.count("r", &format!("n{node}")), 1, "n{node}");
     }
-    assert!(before < 7, "it read in the middle of the run: {before}");
-    assert_eq!(stored(&raw, &scene.run("r")).await, 7);
+    assert_eq!(stored(&scene, &Raw::of(services, scene.database())).await, 7);
     scene.until_queue_is_empty().await;
-}
-
-async fn outputs_now(scene: &Scene<'_>) -> usize {
-    scene.client.view(&scene.run("r")).await.unwrap().outputs.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finished_run_that_was_written_over_is_finished_again() {
     let Some(services) = services() else { return };
-    let mut scene = Scene::new(services, &[chain("c", &[300, 2500, 100])]).await;
+    let mut scene = Scene::new(services, &[chain("c", &[300, 3000, 100])]).await;
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs(
-        "overwrite.mjs",
-        &[&*scene.run("r"), "--key", "theirs", "--value", "7", "--delay", "3000"],
-    );
-    over.until("read").await;
-    scene.until_done("r", "n2").await;
-    over.done().await;
+    let (over, read) = reader(&scene).await;
+    assert!(read < 3, "it read before the end: {read}");
+    scene.ended("r").await;
+    // From here on nobody asks for the run: the worker looks after what it committed by itself.
+    scene.forget();
+    over.end().await;
     let raw = Raw::of(services, scene.database());
-    let id = scene.run("r");
-    assert!(stored(&raw, &id).await < 3, "it wrote over the last commits");
-    // Nobody asks for the run: the worker looks after what it committed by itself.
     let limit = tokio::time::Instant::now() + Duration::from_secs(20);
-    while stored(&raw, &id).await < 3 {
+    while stored(&scene, &raw).await < 3 {
         assert!(tokio::time::Instant::now() < limit, "its outputs stay lost");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -91,16 +91,15 @@ async fn where_nobody_remembers_nodes_run_again_and_the_run_ends_right() {
     let first = scene.ours(config("first"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;
-    let over = scene.theirs("overwrite.mjs", &[&[&*scene.run("r")], &LATE[..]].concat());
-    over.until("read").await;
-    let read = outputs_now(&scene).await;
+    let (over, read) = reader(&scene).await;
     scene.until_done("r", &format!("n{read}")).await;
     first.crash();
-    let before = outputs_now(&scene).await;
+    let raw = Raw::of(services, scene.database());
+    let before = stored(&scene, &raw).await;
     // Our client would put it back.
     scene.forget();
-    over.done().await;
-    assert!(outputs_now(&scene).await < before, "it wrote over what the first had committed");
+    over.end().await;
+    assert!(stored(&scene, &raw).await < before, "it wrote over what the first had committed");
     scene.ours(config("second"));
     let view = scene.ended("r").await;
     assert_eq!((view.status.as_str(), outputs(&view)), ("completed", all_outputs()));

@@ -9,7 +9,10 @@ use std::{
 use async_trait::async_trait;
 use flowcraft_tui::{
     blueprint::{Blueprint, Library, RunId, sanitize},
-    cluster::{AzureServices, AzureSettings, Cluster, Lane, StatusItem, SystemClock},
+    cluster::{
+        AzureServices, AzureSettings, Cluster, Lane, ReadDocument, StateStore, StatusItem,
+        SystemClock,
+    },
     nodes::{Node, NodeContext, NodeError, NodeOutput, Registry},
     operations::{Lint, Operations, RunView, StartRequest, run_in_memory},
     worker::{ReconcilerConfig, Worker, WorkerConfig},
@@ -30,10 +33,21 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// The nodes that our workers have run, as run and node, in order.
 type Starts = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A node of the conformance cases that takes the time that `params.delayMs` says, as in JavaScript.
+/// A node of the conformance cases that takes the time that `params.delayMs` says, as in JavaScript,
+/// and before that until the node `params.after` has an output.
 struct Delayed {
     node: Arc<dyn Node>,
     starts: Starts,
+    state: Arc<dyn StateStore>,
+}
+
+impl Delayed {
+    async fn has_output(&self, run: &RunId, node: &str) -> bool {
+        match self.state.read_document(run, None).await {
+            Ok(ReadDocument::Whole(document, _)) => document.output(node).is_some(),
+            _ => false,
+        }
+    }
 }
 
 #[async_trait]
@@ -44,18 +58,24 @@ impl Node for Delayed {
             let start = (execution.run_id.to_string(), execution.node_id.to_string());
             self.starts.lock().unwrap().push(start);
         }
+        if let Some(other) = context.param("after").and_then(Value::as_str) {
+            while !self.has_output(&context.execution().run_id, other).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
         let delay = context.param("delayMs").and_then(Value::as_u64).unwrap_or(0);
         tokio::time::sleep(Duration::from_millis(delay)).await;
         self.node.run(context).await
     }
 }
 
-fn delayed(starts: &Starts) -> Registry {
+fn delayed(starts: &Starts, state: &Arc<dyn StateStore>) -> Registry {
     let plain = registry::registry();
     let mut delayed = Registry::new();
     for name in plain.names() {
         let node = plain.get(name).unwrap().clone();
-        delayed.insert(name, Arc::new(Delayed { node, starts: starts.clone() }));
+        delayed
+            .insert(name, Arc::new(Delayed { node, starts: starts.clone(), state: state.clone() }));
     }
     delayed
 }
@@ -138,7 +158,7 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) fn ours_on(&mut self, cluster: Cluster, config: WorkerConfig) -> Ours {
-        let registry = delayed(&self.starts);
+        let registry = delayed(&self.starts, &self.cluster.state);
         let worker = Worker::new(cluster, self.library.clone(), registry, config);
         let runs = worker.clone();
         let running = self.running.spawn(async move { runs.run().await });
@@ -256,6 +276,7 @@ impl<'a> Scene<'a> {
 pub(crate) async fn expected(mut blueprint: Blueprint) -> Value {
     for node in &mut blueprint.nodes {
         node.params.remove("delayMs");
+        node.params.remove("after");
     }
     let view = run_in_memory(blueprint, registry::registry(), Map::new()).await.unwrap();
     outputs(&view)

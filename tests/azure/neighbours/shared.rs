@@ -46,7 +46,8 @@ async fn all_right(scene: &Scene<'_>, js: Process, runs: &[(String, String)]) {
         wrong.iter().filter(|(run, ..)| !starved.contains(&*scene.run(run))).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
     assert!(wrong.len() * 10 <= runs.len(), "shows too little: {wrong:#?}");
-    assert!(shared * 2 >= runs.len(), "only {shared} of {} went to and fro", runs.len());
+    // A busy machine may leave most runs to whoever was first.
+    assert!(shared * 5 >= runs.len(), "only {shared} of {} went to and fro", runs.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
