@@ -177,7 +177,7 @@ impl Core {
     pub(crate) async fn adopt(&self, session: &Session) -> Result<(), SessionError> {
         if session.lags().await {
             let event = Event::Adopt;
-            // An adoption is no other's effect.
+            // Boxed, for what follows from a commit may come back to here.
             Box::pin(self.happen(session, event, Continuation::Enqueue, Loyalty::Blueprint))
                 .await?;
         }
