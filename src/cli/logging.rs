@@ -30,9 +30,13 @@ pub struct LogOptions {
     pub source: &'static str,
 }
 
+/// What the Azure SDK says of its own working: only what is asked for by name, else its warnings.
+const QUIET: &str = "azure_core=warn,azure_data_cosmos=warn,azure_data_cosmos_driver=warn,\
+                     azure_identity=warn,azure_storage_queue=warn,typespec_client_core=warn";
+
 /// The filter that a level stands for.
 pub(super) fn filter(options: &LogOptions) -> Result<EnvFilter, CliError> {
-    EnvFilter::builder().parse(&options.level).map_err(|error| {
+    EnvFilter::builder().parse(format!("{QUIET},{}", options.level)).map_err(|error| {
         CliError::usage(format!("{}: \"{}\" is not a log level", options.source, options.level))
             .hint("use error, warn, info, debug or trace, or target=level, separated by commas")
             .because(error)

@@ -69,7 +69,7 @@ async fn what_a_javascript_client_stored_without_a_run_id_is_found_and_moved() {
     let known = store.read_status(&run).await.unwrap().unwrap();
     assert_eq!(known.item.last_updated, Timestamp::from_seconds(1_795_167_184));
     let listed = store.list_statuses(&StatusQuery { limit: 9, ..StatusQuery::default() }).await;
-    assert_eq!(listed.unwrap().items, [known.clone()]);
+    assert_eq!(listed.unwrap().items, std::slice::from_ref(&known));
 
     let ops = [Op::Set("k".into(), Arc::new(json!(2)))];
     let mut after = document.clone();

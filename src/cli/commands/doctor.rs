@@ -75,12 +75,11 @@ impl Checks {
 pub(in crate::cli) async fn run(context: Context<'_>) -> Ended {
     let mut checks = Checks::default();
     checks.add("configuration", async { configuration(&context) }).await;
-    match context.config.storage() {
-        Ok(Storage::Azure(settings)) => match AzureServices::new(*settings) {
+    if let Ok(Storage::Azure(settings)) = context.config.storage() {
+        match AzureServices::new(*settings) {
             Ok(services) => azure(&services, &mut checks).await,
             Err(error) => checks.add("cluster", async { Err(error.to_string()) }).await,
-        },
-        _ => {}
+        }
     }
     let library = context.library().await?;
     match context.cluster().await {

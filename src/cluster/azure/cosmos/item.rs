@@ -135,30 +135,33 @@ impl<'de> Visitor<'de> for ItemVisitor {
                 BLUEPRINT_VERSION => version = Some(map.next_value()?),
                 "_ts" => written_at = map.next_value().ok(),
                 RESERVED => reserved = Some(map.next_value()?),
-                key if is_reserved(key) => drop(map.next_value::<IgnoredAny>()?),
+                key if is_reserved(key) => {
+                    map.next_value::<IgnoredAny>()?;
+                }
                 _ => context.push((key.into(), map.next_value()?)),
             }
         }
         match (reserved, &ledger) {
             (Some(Value::Object(values)), _) => {
-                context.extend(values.into_iter().map(|(key, value)| (key.into(), Arc::new(value))))
+                for (key, value) in values {
+                    context.push((key.into(), Arc::new(value)));
+                }
             }
             (Some(_), Some(_)) => return Err(de::Error::custom("\"_reserved\" is no object")),
             // Somebody else's key.
             (Some(value), None) => context.push((RESERVED.into(), Arc::new(value))),
             (None, _) => {}
         }
-        let (head, nodes) = match ledger {
-            Some(ledger) => (ledger.head, ledger.nodes),
-            None => {
-                let text = |value: Option<Value>| match value {
-                    Some(Value::String(text)) => Some(text),
-                    _ => None,
-                };
-                let started = Timestamp::from_seconds(whole_seconds(written_at.unwrap_or(0.0)));
-                let blueprint = text(blueprint).map(BlueprintId::from);
-                (Head::unadopted(blueprint, text(version), started), BTreeMap::new())
-            }
+        let (head, nodes) = if let Some(ledger) = ledger {
+            (ledger.head, ledger.nodes)
+        } else {
+            let text = |value: Option<Value>| match value {
+                Some(Value::String(text)) => Some(text),
+                _ => None,
+            };
+            let started = Timestamp::from_seconds(whole_seconds(written_at.unwrap_or(0.0)));
+            let blueprint = text(blueprint).map(BlueprintId::from);
+            (Head::unadopted(blueprint, text(version), started), BTreeMap::new())
         };
         Ok(StoredDocument(RunDocument::from_parts(head, context, nodes)))
     }

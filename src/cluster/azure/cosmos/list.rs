@@ -212,16 +212,13 @@ impl CosmosStore {
         }
         let item = stored.into_item();
         let Some(Held::Placed(etag)) = Held::of(&etag) else { return Ok(None) };
-        match self.read(&self.0.statuses, &item.run_id, None).await? {
-            Found::Item(_, Held::Placed(_)) => {
-                self.remove_misplaced(&self.0.statuses, &item.run_id, &etag).await;
-                Ok(None)
-            }
-            _ => {
-                let version = Held::Misplaced(etag).version();
-                Ok(Some(VersionedStatus { item, version }))
-            }
+        let found = self.read(&self.0.statuses, &item.run_id, None).await?;
+        if let Found::Item(_, Held::Placed(_)) = found {
+            self.remove_misplaced(&self.0.statuses, &item.run_id, &etag).await;
+            return Ok(None);
         }
+        let version = Held::Misplaced(etag).version();
+        Ok(Some(VersionedStatus { item, version }))
     }
 }
 
