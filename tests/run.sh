@@ -43,9 +43,11 @@ with_servers=(node tests/services/start.mjs --redis-cluster --redis-tls --)
 # The stand-ins behave as the services do.
 step node --test tests/services/test/
 # Unit tests, integration tests, documentation tests; examples are compiled.
-step "${with_servers[@]}" cargo test --locked
+step cargo test --locked
+# Everything on real servers. These tests wait more than they work.
+step "${with_servers[@]}" cargo test --locked --test azure -- --test-threads=4
 # The state store once more, on a Cosmos DB server that others wrote.
-step node tests/services/start.mjs --cosmos package -- cargo test --locked --test azure -- state:: conformance::
+step node tests/services/start.mjs --cosmos package -- cargo test --locked --test azure -- --test-threads=4 state:: conformance::
 step cargo run --locked --quiet --example minimal
 step node tests/services/start.mjs --variables -- cargo run --locked --quiet --example azure
 # Each benchmark once, without measuring.
