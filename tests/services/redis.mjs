@@ -9,7 +9,7 @@ import { RedisFront } from './front/redis-front.mjs';
 
 const run = promisify(execFile);
 const TRIES = 5;
-const PLAIN = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no'];
+const PLAIN = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no', '--databases', '256'];
 
 export async function freePort() {
   const server = createServer();

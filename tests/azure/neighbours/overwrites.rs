@@ -13,7 +13,7 @@ use super::{
 use crate::{raw::Raw, services::services};
 
 /// A program that reads the item now, and replaces it when it is told to end.
-async fn reader(scene: &Scene<'_>) -> (Process, usize) {
+async fn reader(scene: &Scene) -> (Process, usize) {
     let arguments = [&*scene.run("r"), "--key", "theirs", "--value", "7", "--hold"];
     let over = scene.theirs("overwrite.mjs", &arguments);
     over.until("read").await;
@@ -22,7 +22,8 @@ async fn reader(scene: &Scene<'_>) -> (Process, usize) {
 }
 
 fn blueprint() -> Value {
-    chain("c", &[300, 300, 500, 500, 500, 500, 500])
+    // Long enough in the second node for a program of theirs to start on a busy machine.
+    chain("c", &[300, 5000, 500, 500, 500, 500, 500])
 }
 
 fn all_outputs() -> Value {
@@ -30,7 +31,7 @@ fn all_outputs() -> Value {
 }
 
 /// How many outputs are in the item.
-async fn stored(scene: &Scene<'_>, raw: &Raw<'_>) -> usize {
+async fn stored(scene: &Scene, raw: &Raw<'_>) -> usize {
     let run = scene.run("r");
     let item = raw.read("contexts", Some(&run), &run).await.unwrap();
     item.as_object().unwrap().keys().filter(|key| key.starts_with("_outputs.")).count()
@@ -60,7 +61,7 @@ async fn commits_that_were_written_over_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finished_run_that_was_written_over_is_finished_again() {
     let Some(services) = services() else { return };
-    let mut scene = Scene::new(services, &[chain("c", &[300, 3000, 100])]).await;
+    let mut scene = Scene::new(services, &[chain("c", &[300, 6000, 100])]).await;
     scene.ours(plain("w"));
     scene.start("c", "r").await;
     scene.until_done("r", "n0").await;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,8 +13,8 @@ use async_trait::async_trait;
 use flowcraft_tui::{
     blueprint::{Blueprint, Library, RunId, sanitize},
     cluster::{
-        AzureServices, AzureSettings, Cluster, Lane, ReadDocument, StateStore, StatusItem,
-        SystemClock,
+        AzureServices, AzureSettings, Cluster, Lane, ReadDocument, RedisConnection, StateStore,
+        StatusItem, SystemClock,
     },
     nodes::{Node, NodeContext, NodeError, NodeOutput, Registry},
     operations::{Lint, Operations, RunView, StartRequest, run_in_memory},
@@ -93,22 +96,29 @@ impl Ours {
     }
 }
 
-pub(crate) struct Scene<'a> {
-    services: &'a Services,
+pub(crate) struct Scene {
     settings: AzureSettings,
     folder: TempDir,
+    /// Where the servers are, for programs of theirs.
+    described: Value,
     library: Library,
     pub(crate) cluster: Cluster,
     /// A client of ours: it commits nothing by itself.
     pub(crate) client: Operations,
     pub(crate) starts: Starts,
     running: JoinSet<()>,
-    /// A part of the ids of its runs: all tests share one Redis.
+    /// A part of the ids of its runs.
     salt: String,
 }
 
-impl<'a> Scene<'a> {
-    pub(crate) async fn new(services: &'a Services, blueprints: &[Value]) -> Self {
+/// A database of the shared Redis that no other test uses: those of the contract's are below 16.
+fn next_database() -> u32 {
+    static SCENES: AtomicU32 = AtomicU32::new(16);
+    SCENES.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Scene {
+    pub(crate) async fn new(services: &Services, blueprints: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for blueprint in blueprints {
             let file = folder.path().join(format!("{}.json", blueprint["id"].as_str().unwrap()));
@@ -116,11 +126,16 @@ impl<'a> Scene<'a> {
         }
         let library = Library::load(&[folder.path().to_owned()], None);
         assert_eq!(library.list().len(), blueprints.len());
-        let settings = services.settings();
+        let mut settings = services.settings();
+        // One worker of a cluster reconciles at a time: each scene needs a Redis of its own.
+        let redis = format!("{}/{}", services.text("/redis/url"), next_database());
+        settings.redis = RedisConnection::parse(&redis).unwrap();
+        let mut described = services.described().clone();
+        described["redis"]["url"] = redis.into();
         let cluster = provided(settings.clone()).await;
         let client = Operations::new(cluster.clone(), library.clone(), "client");
         Self {
-            services,
+            described,
             settings,
             folder,
             library,
@@ -175,7 +190,7 @@ impl<'a> Scene<'a> {
         let names = names.iter().flat_map(|(name, value)| [*name, *value]);
         let arguments: Vec<String> =
             arguments.iter().copied().chain(names).map(str::to_owned).collect();
-        Process::start(program, self.services.described(), &arguments)
+        Process::start(program, &self.described, &arguments)
     }
 
     /// Starts a JavaScript worker that does one job at a time.

@@ -28,7 +28,7 @@ fn is_shared(view: &RunView) -> bool {
 }
 
 /// Waits for the end of runs, given with their blueprints, and checks what came of them.
-async fn all_right(scene: &Scene<'_>, js: Process, runs: &[(String, String)]) {
+async fn all_right(scene: &Scene, js: Process, runs: &[(String, String)]) {
     let (mut shared, mut wrong) = (0, Vec::new());
     for (blueprint, run) in runs {
         let view = scene.ended(run).await;

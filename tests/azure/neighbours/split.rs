@@ -94,7 +94,7 @@ fn theirs(blueprint: &Value) -> impl Iterator<Item = String> {
 }
 
 /// Starts a worker of ours that runs no node that is marked.
-pub(super) fn ours_beside(scene: &mut Scene<'_>, all: &[Value], config: WorkerConfig) -> Ours {
+pub(super) fn ours_beside(scene: &mut Scene, all: &[Value], config: WorkerConfig) -> Ours {
     let cluster = scene.another_cluster();
     let of = |blueprint: &Value| -> Vec<(String, String)> {
         let id = blueprint["id"].as_str().unwrap().to_owned();
@@ -107,7 +107,7 @@ pub(super) fn ours_beside(scene: &mut Scene<'_>, all: &[Value], config: WorkerCo
 
 /// Keeps our workers from going on with marked nodes of a run in their hands: as if somebody had
 /// them leased.
-pub(super) async fn fence(scene: &Scene<'_>, blueprint: &Value, run: &str) {
+pub(super) async fn fence(scene: &Scene, blueprint: &Value, run: &str) {
     for node in theirs(blueprint) {
         let key = Key::node_lock(&scene.run(run), &node.as_str().into());
         let store = &scene.cluster.coordination;

@@ -12,7 +12,7 @@ use super::{
 use crate::services::services;
 
 /// Checks that a run has ended, for our client and for theirs, with these outputs.
-async fn completed(scene: &Scene<'_>, run: &str, expected: &Value) {
+async fn completed(scene: &Scene, run: &str, expected: &Value) {
     let view = scene.ended(run).await;
     assert_eq!((view.status.as_str(), &outputs(&view)), ("completed", expected), "{run}");
     let found = scene.result_for_theirs(run).await;

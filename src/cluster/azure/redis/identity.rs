@@ -55,8 +55,10 @@ impl RedisIdentity {
                 None => {
                     let text = error.to_string();
                     let said = text.lines().next().unwrap_or_default();
-                    let detail =
-                        format!("no token of Microsoft Entra ID ({said}); {OR_A_PASSWORD}");
+                    let detail = format!(
+                        "no token of Microsoft Entra ID ({said}); sign in (az login), give this \
+                         machine an identity, {OR_A_PASSWORD}"
+                    );
                     Trouble::new(Fault::Unavailable, detail)
                 }
             }
