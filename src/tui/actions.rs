@@ -16,6 +16,8 @@ pub enum Action {
     Logs,
     NextPane,
     PreviousPane,
+    NextFace,
+    PreviousFace,
     Open,
     Back,
     Up,
@@ -132,7 +134,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 42] = [
+pub static ACTIONS: [ActionInfo; 44] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -227,6 +229,15 @@ pub static ACTIONS: [ActionInfo; 42] = [
         "",
         "move the focus to the previous pane",
     ),
+    looks(
+        A::NextFace,
+        "next-view",
+        &["v"],
+        Move,
+        "view",
+        "see the run in another way: graph, nodes, timeline, context, logs",
+    ),
+    looks(A::PreviousFace, "previous-view", &["V"], Move, "", "the same, the other way round"),
     looks(A::Help, "help", &["?"], Program, "help", "all keys"),
     looks(A::Palette, "palette", &[":"], Program, "command", "find an action by its name"),
     looks(

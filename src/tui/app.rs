@@ -55,6 +55,7 @@ impl Screen {
         match self {
             Self::Overview => &[ListId::Jobs, ListId::Locks, ListId::Runs, ListId::Logs],
             Self::Runs => &[ListId::Runs],
+            // Which one it is depends on how the run is seen: `App::lists_here`.
             Self::Run => &[ListId::Nodes, ListId::Inspector],
             Self::Queue => &[ListId::Jobs, ListId::Letters],
             Self::Locks => &[ListId::Locks],
@@ -70,6 +71,54 @@ impl Screen {
             Self::Overview => ListId::Runs,
             screen => screen.lists()[0],
         }
+    }
+}
+
+/// A way to see a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum RunFace {
+    #[default]
+    Graph,
+    Nodes,
+    Timeline,
+    Context,
+    Logs,
+}
+
+impl RunFace {
+    /// All of them, in the order in which one goes through them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Graph, Self::Nodes, Self::Timeline, Self::Context, Self::Logs];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Graph => "Graph",
+            Self::Nodes => "Nodes",
+            Self::Timeline => "Timeline",
+            Self::Context => "Context",
+            Self::Logs => "Logs",
+        }
+    }
+
+    /// The list that it shows. Graph, table and timeline share their selected node.
+    pub(super) fn list(self) -> ListId {
+        match self {
+            Self::Graph | Self::Nodes | Self::Timeline => ListId::Nodes,
+            Self::Context => ListId::Context,
+            Self::Logs => ListId::RunLogs,
+        }
+    }
+
+    /// Whether it stands beside what is known of the chosen node.
+    pub(super) fn has_inspector(self) -> bool {
+        self.list() == ListId::Nodes
+    }
+
+    /// The one before or after it, round and round.
+    pub(super) fn turned(self, by: isize) -> Self {
+        let at = Self::ALL.iter().position(|face| *face == self).unwrap_or(0);
+        let count = Self::ALL.len();
+        Self::ALL[at.saturating_add_signed(by + count.cast_signed()) % count]
     }
 }
 
@@ -157,6 +206,8 @@ pub(crate) struct App {
     /// Where Esc leads to.
     pub(super) trail: Vec<(Screen, ListId)>,
     pub(super) open_run: Option<RunId>,
+    /// How a run is seen.
+    pub(super) face: RunFace,
     pub(super) lists: [ListState; ListId::COUNT],
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
@@ -206,6 +257,7 @@ impl App {
             focus: Screen::Overview.first_focus(),
             trail: Vec::new(),
             open_run: None,
+            face: RunFace::default(),
             lists: Default::default(),
             filters: HashMap::new(),
             order: RunOrder::default(),
@@ -255,6 +307,15 @@ impl App {
 
     pub(super) fn list(&self, list: ListId) -> &ListState {
         &self.lists[list as usize]
+    }
+
+    /// The lists of the screen that can have the focus, the first one first.
+    pub(super) fn lists_here(&self) -> &'static [ListId] {
+        match (self.screen, self.face.list()) {
+            (Screen::Run, ListId::Context) => &[ListId::Context],
+            (Screen::Run, ListId::RunLogs) => &[ListId::RunLogs],
+            (screen, _) => screen.lists(),
+        }
     }
 
     pub(super) fn current_theme(&self) -> &Theme {
@@ -322,7 +383,8 @@ impl App {
                 self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
             }
             Action::Sort => self.focus == ListId::Runs,
-            Action::NextPane | Action::PreviousPane => self.screen.lists().len() > 1,
+            Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
+            Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
             _ => true,
         }
     }

@@ -22,10 +22,14 @@ pub(super) enum ListId {
     /// The text beside the nodes of a run: its rows are lines.
     Inspector,
     Logs,
+    /// The values of a run: its rows are lines of a tree.
+    Context,
+    /// The log lines of a run.
+    RunLogs,
 }
 
 impl ListId {
-    pub(super) const COUNT: usize = 9;
+    pub(super) const COUNT: usize = 11;
 
     /// What its rows are, for titles and empty states.
     pub(super) fn noun(self) -> &'static str {
@@ -38,12 +42,13 @@ impl ListId {
             Self::Blueprints => "blueprints",
             Self::Nodes => "nodes",
             Self::Inspector => "lines",
-            Self::Logs => "log lines",
+            Self::Logs | Self::RunLogs => "log lines",
+            Self::Context => "values",
         }
     }
 
     pub(super) fn can_filter(self) -> bool {
-        !matches!(self, Self::Inspector | Self::Logs)
+        !matches!(self, Self::Inspector | Self::Logs | Self::Context | Self::RunLogs)
     }
 }
 
@@ -191,7 +196,9 @@ impl App {
             ListId::Workers => snapshot.workers.data.workers.len(),
             ListId::Blueprints => self.catalog.blueprints.len(),
             ListId::Nodes => self.detail_of(snapshot).map_or(0, |detail| detail.nodes.len()),
-            ListId::Runs | ListId::Inspector | ListId::Logs => 0,
+            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
+                0
+            }
         }
     }
 
@@ -230,7 +237,9 @@ impl App {
                     node.state.as_str()
                 )
             }),
-            ListId::Runs | ListId::Inspector | ListId::Logs => String::new(),
+            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
+                String::new()
+            }
         }
     }
 
@@ -249,7 +258,9 @@ impl App {
             ListId::Workers => snapshot.workers.data.workers.get(at).map(|it| then(&it.name)),
             ListId::Blueprints => self.catalog.blueprints.get(at).map(|it| then(&it.blueprint.id)),
             ListId::Nodes => self.detail_of(snapshot)?.nodes.get(at).map(|it| then(&it.id)),
-            ListId::Runs | ListId::Inspector | ListId::Logs => None,
+            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
+                None
+            }
         }
     }
 
@@ -282,7 +293,9 @@ impl App {
         let snapshot = self.shown();
         match list {
             ListId::Runs => self.selected_run_row().map(|row| row.item.run_id.clone()),
-            ListId::Nodes | ListId::Inspector => self.open_run.clone(),
+            ListId::Nodes | ListId::Inspector | ListId::Context | ListId::RunLogs => {
+                self.open_run.clone()
+            }
             ListId::Jobs => {
                 let message = snapshot.queue.data.next.get(self.selected_place(list)?)?;
                 message.job.as_ref().map(|(run, ..)| run.clone())

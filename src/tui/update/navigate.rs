@@ -32,6 +32,8 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         {
             shift_focus(app, -1);
         }
+        Action::NextFace if app.screen == Screen::Run => turn(app, 1),
+        Action::PreviousFace if app.screen == Screen::Run => turn(app, -1),
         Action::Open => return enter(app),
         Action::Back => return back(app),
         Action::Mark => mark(app),
@@ -83,16 +85,24 @@ pub(super) fn open_run(app: &mut App, run: RunId) -> Vec<Command> {
         app.trail.push((app.screen, app.focus));
     }
     app.screen = Screen::Run;
-    app.focus = ListId::Nodes;
+    app.focus = app.face.list();
     app.lists[ListId::Nodes as usize] = ListState::default();
-    app.lists[ListId::Inspector as usize] = ListState::default();
+    for list in [ListId::Inspector, ListId::Context, ListId::RunLogs] {
+        app.lists[list as usize] = ListState::default();
+    }
     app.open_run = Some(run.clone());
     app.relist();
     vec![Command::WatchRun(Some(run))]
 }
 
+/// Sees the run in another way.
+fn turn(app: &mut App, by: isize) {
+    app.face = app.face.turned(by);
+    app.focus = app.face.list();
+}
+
 fn shift_focus(app: &mut App, by: isize) {
-    let lists = app.screen.lists();
+    let lists = app.lists_here();
     let at = lists.iter().position(|list| *list == app.focus).unwrap_or(0);
     let count = isize::try_from(lists.len()).unwrap_or(1);
     let next = (isize::try_from(at).unwrap_or(0) + by).rem_euclid(count);

@@ -1,134 +1,27 @@
-//! One run: its nodes, and beside them everything about the chosen one, and the run's values.
-
-use std::borrow::Cow;
+//! Everything about the chosen node, and the run it belongs to.
 
 use ratatui::layout::Rect;
 use serde_json::Value;
 
 use super::{
-    super::{app::App, json_lines::json_lines, rows::ListId, text, theme::Role},
-    canvas::{Canvas, Focus, Piece},
-    pane,
-    table::{Column, Table, fixed, flexible, number},
-    words,
+    super::{
+        super::{
+            actions::Action, app::App, json_lines::json_lines, rows::ListId, text, theme::Role,
+        },
+        canvas::{Canvas, Piece},
+        pane, words,
+    },
+    took,
 };
 use crate::{
-    engine::{Awaits, Timestamp},
-    monitor::{NodeRow, RunDetail, SourceState},
+    engine::Awaits,
+    monitor::{NodeRow, RunDetail},
 };
-
-const COLUMNS: [Column; 6] = [
-    fixed("state", 11, 0),
-    flexible("node", 12, 3, 0),
-    flexible("uses", 8, 2, 3),
-    number("tries", 5, 2),
-    number("took", 6, 1),
-    flexible("worker", 10, 2, 4),
-];
-
-/// From this width on, nodes and inspector stand side by side.
-const SIDE_BY_SIDE: u16 = 110;
 
 /// The most lines of one value.
 const VALUE_LINES: usize = 300;
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let [nodes, inspector] = if area.width >= SIDE_BY_SIDE {
-        let left = area.width * 11 / 20;
-        [Rect { width: left, ..area }, Rect { x: area.x + left, width: area.width - left, ..area }]
-    } else if area.height >= 12 {
-        let upper = area.height * 11 / 20;
-        [
-            Rect { height: upper, ..area },
-            Rect { y: area.y + upper, height: area.height - upper, ..area },
-        ]
-    } else if app.focus == ListId::Inspector {
-        [Rect::default(), area]
-    } else {
-        [area, Rect::default()]
-    };
-    if !nodes.is_empty() {
-        draw_nodes(app, canvas, nodes);
-    }
-    if !inspector.is_empty() {
-        draw_inspector(app, canvas, inspector);
-    }
-}
-
-fn draw_nodes(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let snapshot = app.shown();
-    let source = &snapshot.detail;
-    let run = app.open_run.as_deref().unwrap_or_default();
-    let detail = app.detail_of(snapshot);
-    let title = match (snapshot.runs.data.get(run), detail) {
-        (Some(row), _) => {
-            let (symbol, word, _) = words::run(row);
-            format!("Run {}  {symbol} {word}", text::fit(run, 40))
-        }
-        (None, Some(detail)) => {
-            let (symbol, word, _) = words::status(detail.status);
-            format!("Run {}  {symbol} {word}", text::fit(run, 40))
-        }
-        (None, None) => format!("Run {run}"),
-    };
-    let inside = pane::open(app, canvas, area, ListId::Nodes, &title, Some(source));
-    let Some(detail) = detail else {
-        let text = match &source.state {
-            SourceState::Stale { error, .. } => format!("The run can't be read: {error}"),
-            _ => "Reading the run …".to_owned(),
-        };
-        let lines: Vec<Piece<'_>> = text::wrap(&text, usize::from(inside.width), 6)
-            .into_iter()
-            .map(|line| (line.into(), Role::TextDim))
-            .collect();
-        canvas.lines(inside, &lines, 0);
-        return;
-    };
-    if !detail.found {
-        let text = "There is no document of this run: it was never started, or was deleted.";
-        canvas.lines(inside, &[(text.into(), Role::TextError)], 0);
-        return;
-    }
-    let now = app.now();
-    let table = Table {
-        list: ListId::Nodes,
-        columns: &COLUMNS,
-        state: app.list(ListId::Nodes),
-        count: app.rows.count(ListId::Nodes),
-        focus: Focus::when(app.focus == ListId::Nodes),
-        stale: matches!(source.state, SourceState::Stale { .. }),
-    };
-    table.draw(canvas, inside, |row| {
-        let node = detail.nodes.get(app.rows.place(ListId::Nodes, row)?)?;
-        let (symbol, word, role) = words::node(node.state);
-        let id = if node.iteration > 1 {
-            Cow::Owned(format!("{} ↻{}", node.id, node.iteration))
-        } else {
-            Cow::Borrowed(node.id.as_str())
-        };
-        let tries = if node.attempts > 0 { node.attempts.to_string() } else { String::new() };
-        let cells = vec![
-            (format!("{symbol} {word}").into(), role),
-            (id, Role::Text),
-            (node.uses.as_deref().unwrap_or("?").into(), Role::TextDim),
-            (tries.into(), Role::Text),
-            (took(node, now).into(), Role::Text),
-            (node.worker.as_deref().unwrap_or("").into(), Role::TextDim),
-        ];
-        Some((node.id.as_str().into(), cells))
-    });
-}
-
-/// How long a node ran, or has been running.
-fn took(node: &NodeRow, now: Timestamp) -> String {
-    match (node.started_at, node.finished_at) {
-        (Some(from), Some(to)) if to >= from => text::age(to.since(from)),
-        (Some(from), None) => text::whole_age(now.since(from)),
-        _ => String::new(),
-    }
-}
-
-fn draw_inspector(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let snapshot = app.shown();
     let node = app.selected_node();
     let title = node.map_or("Details".into(), |node| format!("Node {}", node.id));
@@ -190,7 +83,7 @@ fn describe_node(
                 .map(|it| it.actions.join(", "));
             let actions =
                 actions.filter(|it| !it.is_empty()).map(|it| format!(": {it}")).unwrap_or_default();
-            let key = app.keymap.key(super::super::actions::Action::Answer);
+            let key = app.keymap.key(Action::Answer);
             wrapped(
                 lines,
                 &format!("waits for an answer{actions} (press {key})"),
