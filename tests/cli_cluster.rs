@@ -67,6 +67,7 @@ fn status(run: &str, status: RunStatus, started: Timestamp, touched: Timestamp) 
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 

@@ -258,6 +258,7 @@ async fn child_that_counts_with_others() {
             next_due_at: None,
             worker: None,
             final_status: None,
+            remarks: flowcraft_tui::cluster::Remarks::default(),
         };
         cluster.state.create_status(&item).await.unwrap();
         for delivery in cluster.queue.receive(Lane::Jobs, 3, HOUR).await.unwrap() {

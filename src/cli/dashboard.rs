@@ -10,6 +10,7 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
+    audit::Audit,
     context::{Context, Ended, is_missing},
     exit::{CliError, Exit},
     kinds,
@@ -133,9 +134,20 @@ impl Looks {
     }
 }
 
+/// Opens the audit file, if one is configured.
+fn open_audit(config: &Config, cluster: &Cluster) -> Result<Option<Audit>, CliError> {
+    let Some(file) = &config.ui.audit_file else { return Ok(None) };
+    Audit::open(file, cluster).map(Some).map_err(|error| {
+        let place = config.origin("ui.audit_file");
+        CliError::usage(format!("{place}: {} can't be written: {error}", file.display()))
+            .hint("choose a file in a folder that exists, or leave ui.audit_file out")
+    })
+}
+
 async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
     let mut signals = Signals::listen()?;
     let Stage { cluster, library, kinds, worker } = stage;
+    let audit = open_audit(config, &cluster)?;
     for error in library.state().errors().iter().filter(|error| !is_missing(error)) {
         tracing::warn!(%error, "a blueprint is left out");
     }
@@ -146,11 +158,12 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         Operations::new(cluster.clone(), library.clone(), name)
     };
     let stalled_after = config.reconciler.stalled_after;
-    let operator = LocalOperator { operations, worker: worker.clone(), stalled_after, kinds };
+    let operator =
+        LocalOperator { operations, worker: worker.clone(), stalled_after, kinds, audit };
     let looked_up = library.clone();
     let monitor = Monitor::spawn(
         cluster.clone(),
-        MonitorConfig { stalled_after, ..MonitorConfig::default() },
+        MonitorConfig { stalled_after, lease: config.worker.lease, ..MonitorConfig::default() },
         Arc::new(move |id: &BlueprintId| looked_up.get(id)),
     );
     let deps = DashboardDeps {

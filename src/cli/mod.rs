@@ -2,6 +2,7 @@
 
 mod age;
 pub mod args;
+mod audit;
 mod change;
 mod commands;
 mod confirm;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::text::count;
+use super::{audit::Audit, text::count};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
@@ -24,6 +24,8 @@ pub(super) struct LocalOperator {
     pub(super) stalled_after: Duration,
     /// The kinds of node that lint takes for all there are.
     pub(super) kinds: Option<BTreeSet<String>>,
+    /// Where what is done is written down.
+    pub(super) audit: Option<Audit>,
 }
 
 /// What a preview remembers for when it is applied.
@@ -90,6 +92,25 @@ impl Operator for LocalOperator {
         operation: &Operation,
         preview: &Preview,
     ) -> Result<Outcome, OperatorError> {
+        let Some(audit) = &self.audit else { return self.carry_out(operation, preview).await };
+        // What can't be written down is done all the same: in an incident that matters more.
+        let begun = audit.begun(operation, preview).await;
+        let result = self.carry_out(operation, preview).await;
+        let ended = audit.ended(operation, &result).await;
+        let mut outcome = result?;
+        if let Err(problem) = begun.and(ended) {
+            outcome.problems.push(format!("this is not in the audit file: {problem}"));
+        }
+        Ok(outcome)
+    }
+}
+
+impl LocalOperator {
+    async fn carry_out(
+        &self,
+        operation: &Operation,
+        preview: &Preview,
+    ) -> Result<Outcome, OperatorError> {
         let planned = preview.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>());
         match (operation, planned) {
             (Operation::Start { .. }, Some(Planned::Start(request))) => {
@@ -123,9 +144,7 @@ impl Operator for LocalOperator {
             _ => Err(OperatorError::Moved("the plan is missing".to_owned())),
         }
     }
-}
 
-impl LocalOperator {
     fn worker(&self) -> Result<&Worker, OperatorError> {
         self.worker
             .as_ref()
@@ -339,6 +358,7 @@ mod tests {
             worker: None,
             stalled_after: Duration::from_mins(1),
             kinds: None,
+            audit: None,
         };
         poison(&cluster, "junk").await;
         let junk = operator.operations.dead_letters().await.unwrap()[0].id.clone();

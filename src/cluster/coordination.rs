@@ -161,6 +161,9 @@ pub struct Heartbeat {
     pub done: u64,
     /// Whether it takes new jobs.
     pub mode: WorkerMode,
+    /// When it said so, by its own clock. Unknown of older workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
 }
 
 /// Whether a worker takes new jobs.

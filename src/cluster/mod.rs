@@ -30,8 +30,8 @@ pub use memory::memory_cluster;
 pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
 pub use sqlite::{Lifetime, SqliteOptions, sqlite_cluster, sqlite_cluster_with};
 pub use state::{
-    ChangeMark, NodeCounts, ReadDocument, StateStore, StatusItem, StatusPage, StatusQuery, Version,
-    VersionedStatus,
+    ChangeMark, NodeCounts, ReadDocument, Remarks, StateStore, StatusItem, StatusPage, StatusQuery,
+    Version, VersionedStatus,
 };
 
 /// How large a document may become on the clusters that need nothing but this program, in bytes as

@@ -70,6 +70,31 @@ pub struct StatusItem {
     /// The result, once it has ended: `{"status","reason"?,"payload"?}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_status: Option<Value>,
+    /// What an operator may want to know beside that.
+    #[serde(default, flatten)]
+    pub remarks: Remarks,
+}
+
+/// What a run's status item says for operators only. Absent in items that others wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remarks {
+    /// The version of the blueprint it was started with, if that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blueprint_version: Option<String>,
+    /// How large its document is, in bytes as JSON; only from half of the limit on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_size: Option<u64>,
+    /// What its document warns of, [`Remarks::MOST`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Remarks {
+    /// How many warnings an item carries, and how long each may be, in characters.
+    pub const MOST: usize = 3;
+    /// See [`Self::MOST`].
+    pub const LONGEST: usize = 300;
 }
 
 /// How many nodes a run has, and in which state.

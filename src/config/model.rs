@@ -140,6 +140,8 @@ pub struct UiConfig {
     pub theme: String,
     /// Whether actions that change the cluster are refused.
     pub read_only: bool,
+    /// Where every action from the dashboard is written down, if anywhere.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// A key for an action of the dashboard.
@@ -218,7 +220,7 @@ impl Config {
                 every: Duration::from_mins(1),
                 stalled_after: Duration::from_mins(5),
             },
-            ui: UiConfig { theme: "default".to_owned(), read_only: false },
+            ui: UiConfig { theme: "default".to_owned(), read_only: false, audit_file: None },
             keys: BTreeMap::new(),
             nodes: BTreeMap::new(),
             services: Services::default(),

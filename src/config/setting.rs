@@ -38,7 +38,7 @@ pub(super) fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// All settings, in the order in which they are shown.
-pub(super) static SETTINGS: [Setting; 16] = [
+pub(super) static SETTINGS: [Setting; 17] = [
     Setting {
         key: "blueprints",
         set: |config, value| put(&mut config.blueprints, value.paths()),
@@ -123,6 +123,11 @@ pub(super) static SETTINGS: [Setting; 16] = [
         key: "ui.read_only",
         set: |config, value| put(&mut config.ui.read_only, value.switch()),
         get: |config| json!(config.ui.read_only),
+    },
+    Setting {
+        key: "ui.audit_file",
+        set: |config, value| put(&mut config.ui.audit_file, value.path().map(Some)),
+        get: |config| json!(config.ui.audit_file.as_ref().map(|path| path.display().to_string())),
     },
 ];
 

@@ -12,6 +12,8 @@ mod source;
 mod spawn;
 #[cfg(test)]
 mod tests;
+mod warnings;
+mod watch;
 
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
@@ -20,3 +22,4 @@ pub use snapshot::{
     WorkersView,
 };
 pub use spawn::{BlueprintLookup, Intervals, Monitor, MonitorConfig, MonitorHandle};
+pub use warnings::{Subject, Warning, WarningKind, WarningLimits, Warnings};

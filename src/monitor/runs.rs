@@ -89,6 +89,11 @@ impl RunsView {
         self.rows.get(self.keys.get(run)?)
     }
 
+    /// The runs that have not ended, by id.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Arc<RunRow>> {
+        self.unfinished.iter().filter_map(|run| self.get(run))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -342,6 +347,7 @@ mod tests {
             next_due_at: None,
             worker: None,
             final_status: None,
+            remarks: crate::cluster::Remarks::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{detail::RunDetail, runs::RunsView};
+use super::{detail::RunDetail, runs::RunsView, warnings::Warnings};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId},
     cluster::{DeadLetter, Heartbeat, HeldLock},
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub workers: Sourced<WorkersView>,
     /// The run that is looked at closely, if one is.
     pub detail: Sourced<Option<RunDetail>>,
+    /// What there is to look at.
+    pub warnings: Sourced<Warnings>,
 }
 
 impl Snapshot {
@@ -36,6 +38,7 @@ impl Snapshot {
             locks: Sourced::default(),
             workers: Sourced::default(),
             detail: Sourced::default(),
+            warnings: Sourced::default(),
         }
     }
 
@@ -65,11 +68,13 @@ pub struct Sourced<T> {
     /// When it last answered. While nothing changes this is brought up to date every ten seconds
     /// only, so that an idle cluster causes no drawing.
     pub updated_at: Option<Timestamp>,
+    /// How long it took at least, the last few times, where that is too long. In tenths of a second.
+    pub slow: Option<Duration>,
 }
 
 impl<T: Default> Default for Sourced<T> {
     fn default() -> Self {
-        Self { data: Arc::default(), state: SourceState::Loading, updated_at: None }
+        Self { data: Arc::default(), state: SourceState::Loading, updated_at: None, slow: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The loop around a source: ask, publish what changed, wait, and back off while it fails.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rand::Rng;
@@ -8,10 +8,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::snapshot::{REFRESH_AGE, Snapshot, SourceState, Sourced};
-use crate::cluster::{self, Clock};
+use crate::{
+    cluster::{self, Clock},
+    engine::Timestamp,
+};
 
 /// The longest pause between two tries of a source that fails.
 const BACKOFF_CEILING: Duration = Duration::from_secs(30);
+
+/// An answer that takes longer than this is slow; so many of them in a row are worth a word.
+const SLOW: Duration = Duration::from_secs(1);
+const SLOW_TIMES: usize = 3;
 
 /// Something that can be asked for a part of the snapshot.
 #[async_trait]
@@ -67,8 +74,10 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
     mut wake: watch::Receiver<W>,
 ) {
     let mut failures = 0;
+    let mut pace = Pace::default();
     loop {
         let current = board.snapshots.borrow().clone();
+        let asked = tokio::time::Instant::now();
         let answer = tokio::select! {
             () = board.cancel.cancelled() => return,
             answer = tokio::time::timeout(timing.timeout, source.look(&current)) => answer,
@@ -76,7 +85,9 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
         let now = board.clock.now();
         let error = match answer {
             Ok(Ok(data)) => {
-                board.publish(|snapshot| accept(S::slot(snapshot), data, now));
+                pace.took(asked.elapsed());
+                let slow = pace.slow();
+                board.publish(|snapshot| accept(S::slot(snapshot), data, slow, now));
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),
@@ -109,14 +120,42 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
     }
 }
 
+/// How long the last answers took.
+#[derive(Debug, Default)]
+struct Pace(VecDeque<Duration>);
+
+impl Pace {
+    fn took(&mut self, time: Duration) {
+        if self.0.len() >= SLOW_TIMES {
+            self.0.pop_front();
+        }
+        self.0.push_back(time);
+    }
+
+    /// What the fastest of them took, in whole tenths of a second, if even that was slow.
+    fn slow(&self) -> Option<Duration> {
+        let fastest = *self.0.iter().min()?;
+        let tenths = u64::try_from(fastest.as_millis() / 100).unwrap_or(u64::MAX);
+        (self.0.len() == SLOW_TIMES && fastest >= SLOW)
+            .then(|| Duration::from_millis(tenths.saturating_mul(100)))
+    }
+}
+
 /// Takes an answer over. Returns whether that is worth publishing.
-fn accept<T>(slot: &mut Sourced<T>, data: Option<T>, now: crate::engine::Timestamp) -> bool {
+fn accept<T>(
+    slot: &mut Sourced<T>,
+    data: Option<T>,
+    slow: Option<Duration>,
+    now: Timestamp,
+) -> bool {
     let aged = slot.updated_at.is_none_or(|at| now.since(at) >= REFRESH_AGE);
-    let changed = data.is_some() || slot.state != SourceState::Live || aged;
+    let as_before = slot.state == SourceState::Live && slot.slow == slow;
+    let changed = data.is_some() || !as_before || aged;
     if let Some(data) = data {
         slot.data = Arc::new(data);
     }
     slot.state = SourceState::Live;
+    slot.slow = slow;
     slot.updated_at = Some(now);
     changed
 }
@@ -131,6 +170,18 @@ fn backoff(interval: Duration, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slow_is_what_is_slow_several_times_in_a_row() {
+        let mut pace = Pace::default();
+        for millis in [1_250, 3_000, 1_180] {
+            assert_eq!(pace.slow(), None);
+            pace.took(Duration::from_millis(millis));
+        }
+        assert_eq!(pace.slow(), Some(Duration::from_millis(1_100)));
+        pace.took(Duration::from_millis(900));
+        assert_eq!(pace.slow(), None);
+    }
 
     #[test]
     fn backoff_grows_to_its_ceiling_and_never_beyond() {

@@ -12,6 +12,8 @@ use super::{
     runs::RunsSource,
     snapshot::Snapshot,
     source::{Board, Timing, run},
+    warnings::WarningLimits,
+    watch::WarningsSource,
 };
 use crate::{
     blueprint::{Blueprint, BlueprintId, RunId},
@@ -30,6 +32,8 @@ pub struct MonitorConfig {
     pub intervals: Intervals,
     /// How long one look may take.
     pub timeout: Duration,
+    /// How long leases last: one with little of that left should have been renewed.
+    pub lease: Duration,
     /// How many runs are kept; the oldest finished ones are dropped above that.
     pub max_runs: usize,
 }
@@ -47,6 +51,8 @@ pub struct Intervals {
     pub workers: Duration,
     /// The run that is looked at.
     pub detail: Duration,
+    /// What the others gave, for warnings.
+    pub warnings: Duration,
 }
 
 impl Default for MonitorConfig {
@@ -55,6 +61,7 @@ impl Default for MonitorConfig {
             stalled_after: Duration::from_mins(5),
             intervals: Intervals::default(),
             timeout: Duration::from_secs(10),
+            lease: Duration::from_mins(1),
             max_runs: 100_000,
         }
     }
@@ -68,6 +75,7 @@ impl Default for Intervals {
             locks: Duration::from_secs(1),
             workers: Duration::from_secs(2),
             detail: Duration::from_millis(500),
+            warnings: Duration::from_secs(1),
         }
     }
 }
@@ -97,6 +105,9 @@ impl Monitor {
         let at = config.intervals;
         let runs =
             RunsSource::new(state.clone(), clock.clone(), config.stalled_after, config.max_runs);
+        let limits =
+            WarningLimits::usual(config.stalled_after, config.lease, state.document_limit());
+        let warnings = WarningsSource::new(clock.clone(), library.clone(), limits);
         let detail = DetailSource::new(state, library, watching.clone());
         tokio::spawn(run(
             QueueSource::new(queue, clock),
@@ -104,6 +115,7 @@ impl Monitor {
             board.clone(),
             waking.clone(),
         ));
+        tokio::spawn(run(warnings, every(at.warnings), board.clone(), waking.clone()));
         tokio::spawn(run(runs, every(at.runs), board.clone(), waking.clone()));
         tokio::spawn(run(
             LocksSource(coordination.clone()),

@@ -55,6 +55,7 @@ fn item(run: &str, status: RunStatus) -> StatusItem {
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: crate::cluster::Remarks::default(),
     }
 }
 
@@ -69,6 +70,7 @@ fn heartbeat(name: &str, done: u64) -> Heartbeat {
         in_flight: 0,
         done,
         mode: WorkerMode::Running,
+        sent_at: None,
     }
 }
 

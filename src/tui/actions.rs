@@ -14,6 +14,7 @@ pub enum Action {
     Workers,
     Blueprints,
     Logs,
+    Warnings,
     NextPane,
     PreviousPane,
     NextFace,
@@ -109,6 +110,13 @@ pub struct ActionInfo {
     pub effect: Effect,
 }
 
+impl ActionInfo {
+    /// A word or two for it: the footer's hint, else its name.
+    pub(super) fn hint_or_id(&self) -> &'static str {
+        if self.hint.is_empty() { self.id } else { self.hint }
+    }
+}
+
 const fn looks(
     action: Action,
     id: &'static str,
@@ -134,7 +142,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 44] = [
+pub static ACTIONS: [ActionInfo; 45] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -255,6 +263,14 @@ pub static ACTIONS: [ActionInfo; 44] = [
     looks(A::Workers, "workers", &["5"], Screens, "", "the workers of the cluster"),
     looks(A::Blueprints, "blueprints", &["6"], Screens, "", "the blueprints that are loaded"),
     looks(A::Logs, "logs", &["7"], Screens, "", "log lines, with a level per target"),
+    looks(
+        A::Warnings,
+        "warnings",
+        &["W"],
+        Screens,
+        "",
+        "what is the matter: stalled runs, orphaned locks, poison, old messages, wrong clocks",
+    ),
     looks(A::Up, "up", &["up", "k"], Move, "", "one row up"),
     looks(A::Down, "down", &["down", "j"], Move, "", "one row down"),
     looks(
@@ -305,7 +321,7 @@ pub static ACTIONS: [ActionInfo; 44] = [
         A::History,
         "history",
         &["H"],
-        Program,
+        Screens,
         "",
         "what was done from here, and what came of it",
     ),

@@ -16,6 +16,7 @@ use super::{
     keymap::Keymap,
     list::ListState,
     message::WorkerStatus,
+    operator::Operation,
     rows::{ListId, Rows, RunOrder},
     theme::Theme,
 };
@@ -36,6 +37,8 @@ pub(super) enum Screen {
     Workers,
     Blueprints,
     Logs,
+    Warnings,
+    History,
 }
 
 impl Screen {
@@ -62,6 +65,8 @@ impl Screen {
             Self::Workers => &[ListId::Workers],
             Self::Blueprints => &[ListId::Blueprints],
             Self::Logs => &[ListId::Logs],
+            Self::Warnings => &[ListId::Warnings],
+            Self::History => &[ListId::History],
         }
     }
 
@@ -140,9 +145,14 @@ pub(super) enum Tone {
 /// Something that was done from here.
 #[derive(Debug, Clone)]
 pub(super) struct Done {
+    /// Which one: they are counted from 1.
+    pub(super) number: u64,
     pub(super) at: Timestamp,
     pub(super) what: String,
+    /// The runs it was about.
+    pub(super) runs: Vec<RunId>,
     pub(super) result: String,
+    pub(super) problems: Vec<String>,
     pub(super) tone: Tone,
 }
 
@@ -216,6 +226,7 @@ pub(crate) struct App {
     /// What was last typed as the input of a blueprint.
     pub(super) drafts: HashMap<BlueprintId, String>,
     pub(super) toasts: VecDeque<Toast>,
+    /// The latest last.
     pub(super) done: VecDeque<Done>,
     /// Operations that are under way.
     pub(super) under_way: usize,
@@ -329,17 +340,41 @@ impl App {
         self.toasts.push_back(Toast { text: text.into(), tone, until: self.clock + TOAST });
     }
 
-    /// Records what came of something, says so and logs it.
-    pub(super) fn record(&mut self, tone: Tone, what: String, result: String) {
+    /// Records what came of an operation, says so and logs it.
+    pub(super) fn record(&mut self, operation: &Operation, result: String, problems: Vec<String>) {
+        let tone = if problems.is_empty() { Tone::Good } else { Tone::Bad };
+        self.record_as(tone, operation, result, problems);
+    }
+
+    /// Records that an operation failed.
+    pub(super) fn record_failure(&mut self, operation: &Operation, why: String) {
+        self.record_as(Tone::Bad, operation, why, Vec::new());
+    }
+
+    fn record_as(
+        &mut self,
+        tone: Tone,
+        operation: &Operation,
+        result: String,
+        problems: Vec<String>,
+    ) {
+        let what = operation.title();
         match tone {
             Tone::Good => tracing::info!("{what}: {result}"),
             Tone::Bad => tracing::error!("{what}: {result}"),
         }
-        self.notify(tone, result.clone());
+        for problem in &problems {
+            tracing::error!("{what}: {problem}");
+        }
+        let first = problems.first().map(|it| format!("; {it}")).unwrap_or_default();
+        self.notify(tone, format!("{result}{first}"));
         if self.done.len() >= DONE {
             self.done.pop_front();
         }
-        self.done.push_back(Done { at: self.clock, what, result, tone });
+        let number = self.done.back().map_or(1, |last| last.number + 1);
+        let runs = operation.runs().to_vec();
+        self.done.push_back(Done { number, at: self.clock, what, runs, result, problems, tone });
+        self.relist();
     }
 
     /// Takes in where things were drawn.

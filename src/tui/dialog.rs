@@ -27,9 +27,6 @@ pub(super) enum Dialog {
     Help {
         scroll: usize,
     },
-    History {
-        scroll: usize,
-    },
     /// Leave although nodes are still running?
     Leave(Choice),
 }
@@ -38,7 +35,7 @@ impl Dialog {
     /// Takes in how far down its text really is: no further than there are lines.
     pub(super) fn scrolled_to(&mut self, line: usize) {
         match self {
-            Self::Help { scroll } | Self::History { scroll } => *scroll = line,
+            Self::Help { scroll } => *scroll = line,
             Self::Confirm(confirm) => confirm.scroll = line,
             _ => {}
         }

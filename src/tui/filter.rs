@@ -99,6 +99,7 @@ mod tests {
             next_due_at: None,
             worker: None,
             final_status: None,
+            remarks: crate::cluster::Remarks::default(),
         };
         RunRow { item, stalled }
     }

@@ -99,6 +99,15 @@ impl Operation {
         }
     }
 
+    /// The runs it is about, where it names them.
+    pub fn runs(&self) -> &[RunId] {
+        match self {
+            Self::Requeue { run, .. } | Self::Resume { run, .. } => std::slice::from_ref(run),
+            Self::Reconcile(Runs::These(runs)) | Self::Cancel(runs) => runs,
+            _ => &[],
+        }
+    }
+
     /// Whether what it does can't be taken back.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Cancel(_) | Self::Purge(_) | Self::DrainWorker)

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{app::App, filter::Filter};
+use super::{
+    app::{App, Done},
+    filter::Filter,
+};
 use crate::{
     blueprint::RunId,
     engine::{RunStatus, Timestamp},
-    monitor::{NodeRow, RunDetail, RunRow, Snapshot},
+    monitor::{NodeRow, RunDetail, RunRow, Snapshot, Subject, Warning},
 };
 
 /// The lists.
@@ -26,10 +29,13 @@ pub(super) enum ListId {
     Context,
     /// The log lines of a run.
     RunLogs,
+    Warnings,
+    /// What was done from here, the latest first.
+    History,
 }
 
 impl ListId {
-    pub(super) const COUNT: usize = 11;
+    pub(super) const COUNT: usize = 13;
 
     /// What its rows are, for titles and empty states.
     pub(super) fn noun(self) -> &'static str {
@@ -44,6 +50,8 @@ impl ListId {
             Self::Inspector => "lines",
             Self::Logs | Self::RunLogs => "log lines",
             Self::Context => "values",
+            Self::Warnings => "warnings",
+            Self::History => "actions",
         }
     }
 
@@ -155,6 +163,8 @@ impl App {
             ListId::Workers,
             ListId::Blueprints,
             ListId::Nodes,
+            ListId::Warnings,
+            ListId::History,
         ] {
             let count = self.unfiltered(list, &snapshot);
             let mut filter = Filter::parse(self.filter(list));
@@ -175,6 +185,8 @@ impl App {
             ListId::Workers,
             ListId::Blueprints,
             ListId::Nodes,
+            ListId::Warnings,
+            ListId::History,
         ] {
             let mut state = std::mem::take(&mut self.lists[list as usize]);
             let (count, at) = (self.rows.count(list), state.index);
@@ -195,6 +207,8 @@ impl App {
             ListId::Locks => snapshot.locks.data.locks.len(),
             ListId::Workers => snapshot.workers.data.workers.len(),
             ListId::Blueprints => self.catalog.blueprints.len(),
+            ListId::Warnings => snapshot.warnings.data.list().len(),
+            ListId::History => self.done.len(),
             ListId::Nodes => self.detail_of(snapshot).map_or(0, |detail| detail.nodes.len()),
             ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
                 0
@@ -228,6 +242,13 @@ impl App {
                 format!("{} {}", worker.name, worker.host)
             }
             ListId::Blueprints => self.catalog.blueprints[at].blueprint.id.to_string(),
+            ListId::Warnings => {
+                let warning = &snapshot.warnings.data.list()[at];
+                format!("{} {} {}", warning.kind.as_str(), warning.subject, warning.text)
+            }
+            ListId::History => self.done_at(at).map_or_else(String::new, |done| {
+                format!("{} {} {}", done.what, done.runs.join(" "), done.result)
+            }),
             ListId::Nodes => self.detail_of(snapshot).map_or_else(String::new, |detail| {
                 let node = &detail.nodes[at];
                 format!(
@@ -258,6 +279,11 @@ impl App {
             ListId::Workers => snapshot.workers.data.workers.get(at).map(|it| then(&it.name)),
             ListId::Blueprints => self.catalog.blueprints.get(at).map(|it| then(&it.blueprint.id)),
             ListId::Nodes => self.detail_of(snapshot)?.nodes.get(at).map(|it| then(&it.id)),
+            ListId::Warnings => {
+                let warning = snapshot.warnings.data.list().get(at)?;
+                Some(then(&format!("{} {}", warning.kind.as_str(), warning.subject)))
+            }
+            ListId::History => self.done_at(at).map(|it| then(&it.number.to_string())),
             ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
                 None
             }
@@ -271,6 +297,11 @@ impl App {
 
     fn has_key(&self, list: ListId, row: usize, key: &str) -> bool {
         self.with_key(list, row, |it| it == key).unwrap_or(false)
+    }
+
+    /// The row of a key.
+    pub(super) fn row_of(&self, list: ListId, key: &str) -> Option<usize> {
+        (0..self.rows.count(list)).find(|row| self.has_key(list, *row, key))
     }
 
     /// The key of a list's selected row.
@@ -307,7 +338,39 @@ impl App {
             ListId::Locks => {
                 snapshot.locks.data.locks.get(self.selected_place(list)?)?.run_id.clone()
             }
+            ListId::Warnings => self.run_of_subject(&self.selected_warning()?.subject),
+            ListId::History => match self.selected_done()?.runs.as_slice() {
+                [run] => Some(run.clone()),
+                _ => None,
+            },
             ListId::Workers | ListId::Blueprints | ListId::Logs => None,
+        }
+    }
+
+    /// Something that was done from here, counted back from the latest.
+    pub(super) fn done_at(&self, at: usize) -> Option<&Done> {
+        self.done.iter().rev().nth(at)
+    }
+
+    /// The selected one of the things done from here.
+    pub(super) fn selected_done(&self) -> Option<&Done> {
+        self.done_at(self.selected_place(ListId::History)?)
+    }
+
+    /// The selected warning.
+    pub(super) fn selected_warning(&self) -> Option<&Arc<Warning>> {
+        self.shown().warnings.data.list().get(self.selected_place(ListId::Warnings)?)
+    }
+
+    /// The run that a warning's subject is about.
+    fn run_of_subject(&self, subject: &Subject) -> Option<RunId> {
+        match subject {
+            Subject::Run(run) => Some(run.clone()),
+            Subject::Lock(key) => {
+                let locks = &self.shown().locks.data.locks;
+                locks.iter().find(|lock| lock.key == *key)?.run_id.clone()
+            }
+            _ => None,
         }
     }
 

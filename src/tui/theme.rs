@@ -63,6 +63,8 @@ roles! {
     LockForeign = "lock.foreign",
     QueueSpark = "queue.sparkline",
     QueuePoison = "queue.poison",
+    WarningUrgent = "warning.urgent",
+    WarningMild = "warning.mild",
     LogError = "log.error",
     LogWarn = "log.warn",
     LogInfo = "log.info",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::session::{Freshness, Session, SessionError, Shared};
 use crate::{
     blueprint::WorkerName,
-    cluster::{Fault, Neighbours, NodeCounts, StatusItem, Version, VersionedStatus},
+    cluster::{Fault, Neighbours, NodeCounts, Remarks, StatusItem, Version, VersionedStatus},
     engine::{Graph, RunDocument, RunStatus, Timestamp, names},
 };
 
@@ -171,6 +171,20 @@ pub(crate) fn status_item(
             .status
             .is_final()
             .then(|| final_status(document, shared.cluster.neighbours)),
+        remarks: remarks(shared, document),
+    }
+}
+
+fn remarks(shared: &Shared, document: &RunDocument) -> Remarks {
+    let head = document.head();
+    let size = document.measured(shared.cluster.state.measure());
+    let large = size > shared.cluster.state.document_limit() / 2;
+    let cut = |warning: &String| warning.chars().take(Remarks::LONGEST).collect();
+    Remarks {
+        blueprint_version: head.blueprint_version.clone(),
+        document_size: large.then(|| u64::try_from(size).unwrap_or(u64::MAX)),
+        // The last ones: what is new is what is looked for.
+        warnings: head.warnings.iter().rev().take(Remarks::MOST).rev().map(cut).collect(),
     }
 }
 

@@ -31,6 +31,7 @@ fn item(number: i64, status: RunStatus) -> StatusItem {
         next_due_at: None,
         worker: Some("w".into()),
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 

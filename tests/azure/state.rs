@@ -40,6 +40,7 @@ fn status(run: &RunId) -> StatusItem {
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 

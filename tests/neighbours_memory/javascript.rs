@@ -418,6 +418,7 @@ impl JavaScript {
             next_due_at: None,
             worker: None,
             final_status: None,
+            remarks: flowcraft_tui::cluster::Remarks::default(),
         }
     }
 

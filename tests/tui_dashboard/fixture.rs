@@ -10,7 +10,7 @@ use flowcraft_tui::{
     engine::{Awaits, Entry, Head, NodeState, Op, RunDocument, RunStatus, Timestamp},
     monitor::{
         DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail, RunRow, RunsView, Snapshot,
-        SourceState, Sourced, WorkersView,
+        SourceState, Sourced, Subject, Warning, WarningKind, Warnings, WorkersView,
     },
     tui::{Access, Catalog, CatalogEntry, Finding, Headless, Message, WorkerStatus},
 };
@@ -28,7 +28,7 @@ pub(crate) fn ago(seconds: i64) -> Timestamp {
 pub(crate) const HOSTILE: &str = "boom \u{1b}[2J\u{1b}]0;owned\u{7} \u{202e}txet\u{202c} 日本語 e\u{301}\u{301}\u{301}\u{301}\nsecond line\ttab";
 
 pub(crate) fn live<T>(data: T) -> Sourced<T> {
-    Sourced { data: Arc::new(data), state: SourceState::Live, updated_at: Some(ago(1)) }
+    Sourced { data: Arc::new(data), state: SourceState::Live, updated_at: Some(ago(1)), slow: None }
 }
 
 pub(crate) fn item(run: &str, status: RunStatus, started: i64, touched: i64) -> StatusItem {
@@ -44,6 +44,7 @@ pub(crate) fn item(run: &str, status: RunStatus, started: i64, touched: i64) -> 
         next_due_at: None,
         worker: Some("worker-eu-1".into()),
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 
@@ -118,6 +119,7 @@ fn worker(name: &str, mode: WorkerMode, in_flight: u32) -> Heartbeat {
         in_flight,
         done: 123_456,
         mode,
+        sent_at: None,
     }
 }
 
@@ -310,7 +312,41 @@ pub(crate) fn snapshot() -> Snapshot {
         locks: live(LocksView { locks: locks(), more: false }),
         workers: live(WorkersView { workers }),
         detail: live(Some(detail("order-4711"))),
+        warnings: live(warnings()),
     }
+}
+
+fn warnings() -> Warnings {
+    let warning = |kind, subject, text: &str, seconds| Warning {
+        kind,
+        subject,
+        text: text.to_owned(),
+        since: ago(seconds),
+    };
+    let stalled = Subject::Run("order-0815".into());
+    let lock = Key::node_lock(&"order-0815".into(), &"pack".into()).to_string();
+    Warnings::new(vec![
+        warning(WarningKind::StalledRun, stalled, "nobody has touched it for too long", 900),
+        warning(
+            WarningKind::LockOrphaned,
+            Subject::Lock(lock),
+            "node pack of run order-0815 is held by worker-dead, which has no heartbeat",
+            52,
+        ),
+        warning(
+            WarningKind::Poison,
+            Subject::PoisonQueue,
+            "3 messages are in the poison queue",
+            600,
+        ),
+        warning(
+            WarningKind::ClockSkew,
+            Subject::Worker("worker-us-1".into()),
+            "its clock is 14 s ahead of this machine's",
+            3_600,
+        ),
+        warning(WarningKind::Remark, Subject::Run("order-4711".into()), HOSTILE, 30),
+    ])
 }
 
 /// A dashboard that shows all that.

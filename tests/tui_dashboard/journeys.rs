@@ -98,7 +98,7 @@ fn enter_zooms_a_pane_and_esc_comes_back_to_it() {
 #[test]
 fn a_stalled_run_is_found_and_reconciled() {
     let mut dashboard = dashboard(SIZE);
-    shows(&mut dashboard, "▲ 1 stalled");
+    shows(&mut dashboard, "▲1 stalled");
     dashboard.press("R");
     let (ticket, operation) = planned(&mut dashboard);
     assert_eq!(operation, Operation::Reconcile(Runs::AllStalled));
@@ -344,7 +344,7 @@ fn read_only_refuses_everything_that_changes_the_cluster() {
 fn the_selection_follows_its_run() {
     let mut dashboard = dashboard(SIZE);
     dashboard.press("2 j j");
-    shows(&mut dashboard, "▶ ● running   order-4711 ");
+    shows(&mut dashboard, "▶ ● running!  order-4711 ");
     let mut next = snapshot();
     let fresh = (0..5).map(|at| RunRow {
         item: item(&format!("fresh-{at}"), RunStatus::Running, 1, 1),
@@ -354,7 +354,7 @@ fn the_selection_follows_its_run() {
     next.runs = live(runs(known.into_iter().chain(fresh)));
     dashboard.hear(Message::Snapshot(next.into()));
     shows(&mut dashboard, "fresh-3");
-    shows(&mut dashboard, "▶ ● running   order-4711 ");
+    shows(&mut dashboard, "▶ ● running!  order-4711 ");
 }
 
 #[test]

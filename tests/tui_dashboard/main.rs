@@ -6,3 +6,4 @@ mod hostile;
 mod journeys;
 mod screens;
 mod styles;
+mod warnings;

@@ -85,6 +85,7 @@ fn item(id: &str, status: RunStatus, started: i64, touched: i64) -> StatusItem {
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: crate::cluster::Remarks::default(),
     }
 }
 
@@ -99,6 +100,7 @@ fn beat(name: &str) -> Heartbeat {
         in_flight: 3,
         done: 12,
         mode: WorkerMode::Paused,
+        sent_at: None,
     }
 }
 

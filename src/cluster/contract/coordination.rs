@@ -236,6 +236,7 @@ pub async fn heartbeats_end(subject: &Subject) {
         in_flight: 3,
         done,
         mode: WorkerMode::Paused,
+        sent_at: None,
     };
     let ours = async || -> Vec<Heartbeat> {
         let all = store.workers().await.unwrap();

@@ -26,6 +26,7 @@ fn item(run: &str, blueprint: &BlueprintId, started: i64) -> StatusItem {
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: crate::cluster::Remarks::default(),
     }
 }
 

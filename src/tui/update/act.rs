@@ -229,18 +229,12 @@ pub(super) fn applied(
     result: Result<Outcome, OperatorError>,
 ) -> Vec<Command> {
     app.under_way = app.under_way.saturating_sub(1);
-    let what = operation.title();
     match result {
         Ok(outcome) => {
             if let Operation::Start { blueprint, .. } = &operation {
                 app.drafts.remove(blueprint);
             }
-            let tone = if outcome.problems.is_empty() { Tone::Good } else { Tone::Bad };
-            for problem in &outcome.problems {
-                tracing::error!("{what}: {problem}");
-            }
-            let first = outcome.problems.first().map(|it| format!("; {it}")).unwrap_or_default();
-            app.record(tone, what, format!("{}{first}", outcome.summary));
+            app.record(&operation, outcome.summary, outcome.problems);
             forget_marks(app, &operation);
             let mut commands = vec![Command::Refresh];
             if let Some(run) = outcome.run
@@ -255,14 +249,15 @@ pub(super) fn applied(
             ask(app, operation, None, Some(why))
         }
         Err(OperatorError::Moved(why)) => {
-            app.record(Tone::Bad, what, format!("not done, something changed meanwhile: {why}"));
+            let why = format!("not done, something changed meanwhile: {why}");
+            app.record_failure(&operation, why);
             Vec::new()
         }
         Err(OperatorError::Failed(why)) => {
             if operation == Operation::DrainWorker {
                 app.leaving = false;
             }
-            app.record(Tone::Bad, what, why);
+            app.record_failure(&operation, why);
             Vec::new()
         }
     }

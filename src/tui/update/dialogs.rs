@@ -37,11 +37,6 @@ pub(super) fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
                 .map(|scroll| Dialog::Help { scroll });
             Vec::new()
         }
-        Dialog::History { scroll } => {
-            app.dialog = scrolled(app, scroll, key, leave, Action::History)
-                .map(|scroll| Dialog::History { scroll });
-            Vec::new()
-        }
     }
 }
 

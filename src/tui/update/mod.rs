@@ -14,7 +14,7 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     actions::Action,
-    app::{Access, App, Tone},
+    app::{Access, App, Screen, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
 };
@@ -100,7 +100,8 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Quit => quit(app),
         Action::Help => open(app, Dialog::Help { scroll: 0 }),
         Action::Palette => open(app, Dialog::Palette(Picker::default())),
-        Action::History => open(app, Dialog::History { scroll: 0 }),
+        Action::Warnings => navigate::visit(app, Screen::Warnings),
+        Action::History => navigate::visit(app, Screen::History),
         Action::Refresh => vec![Command::Refresh],
         Action::Redraw => vec![Command::Redraw],
         Action::Suspend => vec![Command::Suspend],

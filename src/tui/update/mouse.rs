@@ -27,7 +27,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     };
     app.dirty = true;
     if let Some(dialog) = &mut app.dialog {
-        if let Dialog::Help { scroll } | Dialog::History { scroll } = dialog {
+        if let Dialog::Help { scroll } = dialog {
             *scroll = scroll.saturating_add_signed(wheel);
         } else if let Dialog::Confirm(confirm) = dialog {
             confirm.scroll = confirm.scroll.saturating_add_signed(wheel);

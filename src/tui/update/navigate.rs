@@ -15,7 +15,7 @@ use super::{
     },
     open,
 };
-use crate::blueprint::RunId;
+use crate::{blueprint::RunId, monitor::Subject};
 
 pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
     if let Some((screen, ..)) = Screen::TABS.iter().find(|(_, of, _)| *of == action) {
@@ -65,6 +65,15 @@ pub(super) fn go(app: &mut App, screen: Screen) -> Vec<Command> {
     if screen != Screen::Overview {
         app.trail.push((Screen::Overview, Screen::Overview.first_focus()));
     }
+    show(app, screen, screen.first_focus())
+}
+
+/// Shows a screen from wherever one is; Esc leads back there.
+pub(super) fn visit(app: &mut App, screen: Screen) -> Vec<Command> {
+    if app.screen == screen {
+        return back(app);
+    }
+    app.trail.push((app.screen, app.focus));
     show(app, screen, screen.first_focus())
 }
 
@@ -131,11 +140,34 @@ fn enter(app: &mut App) -> Vec<Command> {
             Vec::new()
         }
         ListId::Blueprints => super::act::start(app),
+        ListId::Warnings => follow(app),
         list => match app.run_of_row(list) {
             Some(run) if list != ListId::Inspector => open_run(app, run),
             _ => Vec::new(),
         },
     }
+}
+
+/// Goes to what the selected warning is about.
+fn follow(app: &mut App) -> Vec<Command> {
+    let Some(subject) = app.selected_warning().map(|warning| warning.subject.clone()) else {
+        return Vec::new();
+    };
+    let (screen, list, key) = match subject {
+        Subject::Run(run) => return open_run(app, run),
+        Subject::Lock(key) => (Screen::Locks, ListId::Locks, Some(key)),
+        Subject::Worker(worker) => (Screen::Workers, ListId::Workers, Some(worker.to_string())),
+        Subject::Queue => (Screen::Queue, ListId::Jobs, None),
+        Subject::PoisonQueue => (Screen::Queue, ListId::Letters, None),
+        // What is wrong with a source stands in the header of every screen.
+        Subject::Source(_) => return Vec::new(),
+    };
+    app.trail.push((app.screen, app.focus));
+    let commands = show(app, screen, list);
+    if let Some(row) = key.and_then(|key| app.row_of(list, &key)) {
+        move_in(app, list, Step::To(row));
+    }
+    commands
 }
 
 /// Undoes the last thing that narrowed the view, else goes where one came from.

@@ -183,7 +183,7 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
             warnings.push((" ".into(), Role::Text));
         }
     };
-    let narrow = line.width < 100;
+    let narrow = line.width < 120;
     let stalled = if narrow {
         format!("▲{} stalled", counts.stalled)
     } else {
@@ -192,6 +192,18 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     let poisoned = if narrow { format!("✗{poison}") } else { format!("✗ {poison} poison") };
     warn(counts.stalled, stalled, Role::RunStalled);
     warn(usize::try_from(poison).unwrap_or(usize::MAX), poisoned, Role::QueuePoison);
+    let all = &app.shown().warnings.data;
+    let key = app.keymap.key(Action::Warnings);
+    let (symbol, role) = match all.urgent() {
+        0 => ("!", Role::WarningMild),
+        _ => ("▲", Role::WarningUrgent),
+    };
+    let counted = if narrow {
+        format!("{key}{symbol}{}", all.count())
+    } else {
+        format!("{key} {symbol}{} warnings", all.count())
+    };
+    warn(all.count(), counted, role);
     let wide: usize = warnings.iter().map(|(text, _)| text::width(text)).sum();
     let wide = u16::try_from(wide).unwrap_or(u16::MAX).min(line.width);
     let room = line.width - wide;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         actions::{ACTIONS, Action, Effect, Group},
-        app::{Access, App, Hit, Target, Tone},
+        app::{Access, App, Hit, Target},
         dialog::{Choice, Confirm, Dialog, Picker, Plan},
         text,
         theme::Role,
@@ -25,7 +25,6 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         Some(Dialog::ChooseBlueprint(picker)) => draw_blueprints(app, canvas, area, picker),
         Some(Dialog::Palette(picker)) => draw_palette(app, canvas, area, picker),
         Some(Dialog::Help { scroll }) => draw_help(app, canvas, area, *scroll),
-        Some(Dialog::History { scroll }) => draw_history(app, canvas, area, *scroll),
     }
 }
 
@@ -257,24 +256,4 @@ fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
         Role::TextDim,
     ));
     lines
-}
-
-fn draw_history(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
-    let place = centred(area, 100, area.height.saturating_sub(4));
-    let inside = canvas.dialog(place, "Done from here  (esc closes)", Role::DialogBorder);
-    let width = usize::from(inside.width);
-    let mut lines: Vec<Piece<'_>> = Vec::new();
-    for done in app.done.iter().rev() {
-        let symbol = if done.tone == Tone::Good { "✓" } else { "✗" };
-        let role = if done.tone == Tone::Good { Role::Text } else { Role::TextError };
-        let age = text::whole_age(app.clock.since(done.at));
-        lines.push((format!("{symbol} {age} ago: {}", done.what).into(), Role::TextStrong));
-        for line in text::wrap(&done.result, width.saturating_sub(2), 4) {
-            lines.push((format!("  {line}").into(), role));
-        }
-    }
-    if lines.is_empty() {
-        lines.push(("Nothing yet.".into(), Role::TextDim));
-    }
-    scrollable(canvas, inside, &lines, scroll);
 }

@@ -9,7 +9,7 @@ use super::{
     table::{Column, Table, flexible, number},
     words,
 };
-use crate::monitor::SourceState;
+use crate::monitor::{SourceState, Subject, WarningKind};
 
 const COLUMNS: [Column; 4] = [
     flexible("run", 10, 3, 0),
@@ -56,11 +56,18 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         } else {
             "over".to_owned()
         };
+        let expiring = snapshot
+            .warnings
+            .data
+            .about(&Subject::Lock(lock.key.clone()))
+            .any(|warning| warning.kind == WarningKind::LockExpiring);
+        let (left, left_role) =
+            if expiring { (format!("!{left}"), Role::WarningMild) } else { (left, Role::Text) };
         let cells = vec![
             (run.into(), Role::Text),
             (lock.node_id.as_deref().unwrap_or("").into(), Role::Text),
             (holder.into(), role),
-            (left.into(), Role::Text),
+            (left.into(), left_role),
         ];
         Some((lock.key.as_str().into(), cells))
     });

@@ -5,6 +5,7 @@ mod canvas;
 mod chrome;
 mod dialogs;
 mod forms;
+mod history;
 mod locks;
 mod logs;
 mod overview;
@@ -13,6 +14,7 @@ mod queue;
 mod run;
 mod runs;
 mod table;
+mod warnings;
 mod words;
 mod workers;
 
@@ -51,5 +53,7 @@ fn draw_screen(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         Screen::Workers => workers::draw(app, canvas, area),
         Screen::Blueprints => blueprints::draw(app, canvas, area),
         Screen::Logs => logs::draw(app, canvas, area),
+        Screen::Warnings => warnings::draw(app, canvas, area),
+        Screen::History => history::draw(app, canvas, area),
     }
 }

@@ -87,6 +87,14 @@ pub(super) fn empty<T>(
             "No blueprints loaded.".to_owned(),
             "Put JSON files into blueprints/; they are read at once.".to_owned(),
         ),
+        (_, ListId::Warnings) => (
+            "Nothing is the matter.".to_owned(),
+            "Stalled runs, orphaned locks, poison and the like would be listed here.".to_owned(),
+        ),
+        (_, ListId::History) => (
+            "Nothing was done from here yet.".to_owned(),
+            "Every action that changes the cluster is listed here with its outcome.".to_owned(),
+        ),
         (_, ListId::Logs) => ("No log lines yet.".to_owned(), String::new()),
         _ => (format!("No {}.", list.noun()), String::new()),
     };

@@ -1,6 +1,6 @@
 //! The list of runs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use ratatui::layout::Rect;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     cluster::NodeCounts,
     engine::{RunStatus, Timestamp},
-    monitor::{RunRow, SourceState},
+    monitor::{RunRow, SourceState, Subject, Warning, WarningKind},
 };
 
 const COLUMNS: [Column; 8] = [
@@ -54,6 +54,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         return;
     }
     let now = app.now();
+    let warnings = &app.shown().warnings.data;
     let table = Table {
         list: ListId::Runs,
         columns: &COLUMNS,
@@ -64,19 +65,27 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     };
     table.draw(canvas, inside, |at| {
         let row = app.rows.runs.get(at)?;
-        Some((Cow::Borrowed(row.item.run_id.as_str()), cells(row, now)))
+        let subject = Subject::Run(row.item.run_id.clone());
+        // That it is stalled stands there anyway.
+        let warning =
+            warnings.about(&subject).find(|warning| warning.kind != WarningKind::StalledRun);
+        Some((Cow::Borrowed(row.item.run_id.as_str()), cells(row, warning, now)))
     });
 }
 
-fn cells(row: &RunRow, now: Timestamp) -> Vec<Cell<'_>> {
+fn cells<'a>(row: &'a RunRow, warning: Option<&'a Arc<Warning>>, now: Timestamp) -> Vec<Cell<'a>> {
     let item = &row.item;
     let (symbol, word, role) = words::run(row);
     let strong = if row.stalled { Role::TextStrong } else { Role::Text };
     let blueprint = item.blueprint_id.as_deref().unwrap_or("?");
     let (nodes, bar) = item.nodes.map_or_else(Default::default, progress);
-    let note = note(row, now);
+    let (badge, note) = match (warning, note(row, now)) {
+        (None, note) => ("", note),
+        (Some(_), note @ (_, Role::TextError)) => ("!", note),
+        (Some(warning), _) => ("!", (warning.text.as_str().into(), words::warning(warning.kind).1)),
+    };
     vec![
-        (format!("{symbol} {word}").into(), role),
+        (format!("{symbol} {word}{badge}").into(), role),
         (item.run_id.as_str().into(), strong),
         (blueprint.into(), Role::Text),
         (nodes.into(), Role::Text),

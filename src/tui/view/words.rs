@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::super::theme::Role;
+use super::super::{actions::Action, app::Tone, theme::Role};
 use crate::{
     cluster::WorkerMode,
     engine::{RunStatus, Timestamp},
-    monitor::{HolderState, NodeShown, RunRow, SourceState},
+    monitor::{HolderState, NodeShown, RunRow, SourceState, WarningKind},
 };
 
 /// The symbol, word and role of a run.
@@ -69,6 +69,63 @@ pub(super) fn source(state: &SourceState) -> (&'static str, Role) {
         SourceState::Loading => ("…", Role::SourceLoading),
         SourceState::Live => ("✓", Role::SourceLive),
         SourceState::Stale { .. } => ("✗", Role::SourceStale),
+    }
+}
+
+/// The symbol and role of a warning.
+pub(super) fn warning(kind: WarningKind) -> (&'static str, Role) {
+    if kind.is_urgent() { ("▲", Role::WarningUrgent) } else { ("!", Role::WarningMild) }
+}
+
+/// What to do about a warning, and the keys that do it where it is about a run.
+pub(super) fn advice(kind: WarningKind) -> (&'static str, &'static [Action]) {
+    match kind {
+        WarningKind::ServiceAway => {
+            ("Work stands still where it needs this service; it is asked again by itself.", &[])
+        }
+        WarningKind::NoWorkers => {
+            ("Start one (flowcraft-tui --no-ui), or let a paused one go on.", &[Action::Pause])
+        }
+        WarningKind::StalledRun => (
+            "A reconciler resumes it by itself when its turn comes; or do it now.",
+            &[Action::Reconcile],
+        ),
+        WarningKind::LockOrphaned => {
+            ("The lease ends by itself; then another worker takes the node over.", &[])
+        }
+        WarningKind::Poison => {
+            ("Look at the reasons, mend what they say, then replay the messages.", &[])
+        }
+        WarningKind::VersionMismatch => {
+            ("Start a worker that has the version which the run was started with.", &[])
+        }
+        WarningKind::LargeDocument => {
+            ("A run whose document is full fails: keep large values elsewhere.", &[])
+        }
+        WarningKind::LockExpiring => {
+            ("Its worker may be frozen or cut off; if the lease ends, another takes over.", &[])
+        }
+        WarningKind::QueueOld | WarningKind::QueueGrowing => {
+            ("More comes in than is done: start more workers, or give them more slots.", &[])
+        }
+        WarningKind::ClockSkew => {
+            ("Leases and timers are reckoned by these clocks: set them by NTP.", &[])
+        }
+        WarningKind::ServiceSlow => {
+            ("Everything takes longer; look for throttling (429) and the network.", &[])
+        }
+        WarningKind::NoProgress => {
+            ("A node runs for very long: look at the run, whether that is meant.", &[])
+        }
+        WarningKind::Remark => ("The run's document says so; look at the run.", &[]),
+    }
+}
+
+/// The symbol and role of good and bad news.
+pub(super) fn tone(tone: Tone) -> (&'static str, Role) {
+    match tone {
+        Tone::Good => ("✓", Role::RunCompleted),
+        Tone::Bad => ("✗", Role::TextError),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     table::{Column, Table, fixed, flexible, number},
     words,
 };
-use crate::monitor::SourceState;
+use crate::monitor::{SourceState, Subject};
 
 const COLUMNS: [Column; 8] = [
     flexible("worker", 16, 3, 0),
@@ -47,9 +47,14 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     table.draw(canvas, inside, |row| {
         let worker = source.data.workers.get(app.rows.place(ListId::Workers, row)?)?;
         let (symbol, word, role) = words::worker(worker.mode);
+        let warned = app.shown().warnings.data.about(&Subject::Worker(worker.name.clone())).next();
+        let name = match warned {
+            Some(_) => (format!("! {}", worker.name).into(), Role::WarningMild),
+            None => (worker.name.as_str().into(), Role::Text),
+        };
         let full = worker.in_flight >= worker.slots;
         let cells = vec![
-            (worker.name.as_str().into(), Role::Text),
+            name,
             (format!("{symbol} {word}").into(), role),
             (
                 format!("{}/{}", worker.in_flight, worker.slots).into(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::item::whole_seconds;
 use crate::{
     blueprint::{BlueprintId, RunId, WorkerName},
-    cluster::{NodeCounts, StatusItem, Version},
+    cluster::{NodeCounts, Remarks, StatusItem, Version},
     engine::{RunStatus, Timestamp},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Written<'a> {
     worker: Option<&'a WorkerName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     final_status: Option<&'a Value>,
+    #[serde(flatten)]
+    remarks: &'a Remarks,
 }
 
 impl<'a> Written<'a> {
@@ -55,6 +57,7 @@ impl<'a> Written<'a> {
             next_due_at: item.next_due_at.map(Timestamp::seconds),
             worker: item.worker.as_ref(),
             final_status: item.final_status.as_ref(),
+            remarks: &item.remarks,
         }
     }
 }
@@ -86,6 +89,12 @@ pub(super) struct Stored {
     worker: Value,
     #[serde(default, rename = "finalStatus")]
     final_status: Option<Value>,
+    #[serde(default, rename = "blueprintVersion")]
+    blueprint_version: Value,
+    #[serde(default, rename = "documentSize")]
+    document_size: Value,
+    #[serde(default)]
+    warnings: Value,
     #[serde(default, rename = "_ts")]
     written_at: Value,
     #[serde(default, rename = "_etag")]
@@ -126,6 +135,11 @@ impl Stored {
             next_due_at: time(&self.next_due_at),
             worker: text(self.worker).map(Into::into),
             final_status: self.final_status.filter(|status| !status.is_null()),
+            remarks: Remarks {
+                blueprint_version: text(self.blueprint_version),
+                document_size: self.document_size.as_u64(),
+                warnings: serde_json::from_value(self.warnings).unwrap_or_default(),
+            },
         }
     }
 }
@@ -172,6 +186,7 @@ mod tests {
             next_due_at: None,
             worker: Some("w".into()),
             final_status: None,
+            remarks: crate::cluster::Remarks::default(),
         };
         let written = serde_json::to_value(Written::of(&item)).unwrap();
         let expected = json!({

@@ -20,7 +20,7 @@ pub(super) fn key(worker: &WorkerName) -> String {
 }
 
 /// A heartbeat as fields of a hash.
-pub(super) fn fields(heartbeat: &Heartbeat) -> [(&'static str, String); 9] {
+pub(super) fn fields(heartbeat: &Heartbeat) -> [(&'static str, String); 10] {
     [
         ("host", heartbeat.host.clone()),
         ("pid", heartbeat.pid.to_string()),
@@ -30,6 +30,7 @@ pub(super) fn fields(heartbeat: &Heartbeat) -> [(&'static str, String); 9] {
         ("inFlight", heartbeat.in_flight.to_string()),
         ("done", heartbeat.done.to_string()),
         ("mode", mode_name(heartbeat.mode).to_owned()),
+        ("sent", heartbeat.sent_at.map_or_else(String::new, |at| at.millis().to_string())),
         ("paused", u8::from(heartbeat.mode == WorkerMode::Paused).to_string()),
     ]
 }
@@ -62,6 +63,7 @@ pub(super) fn from_fields(name: &str, fields: &HashMap<String, String>) -> Optio
             None if fields.get("paused").is_some_and(|paused| paused == "1") => WorkerMode::Paused,
             _ => WorkerMode::Running,
         },
+        sent_at: fields.get("sent").and_then(|at| at.parse().ok()).map(Timestamp::from_millis),
     })
 }
 
@@ -88,6 +90,7 @@ mod tests {
             in_flight: 3,
             done: u64::MAX,
             mode,
+            sent_at: Some(Timestamp::from_millis(1_700_000_009_000)),
         }
     }
 
