@@ -4,83 +4,16 @@
 #[allow(dead_code)] // Each test uses a part of it.
 #[path = "support/program.rs"]
 mod program;
+#[allow(dead_code)] // Likewise.
+#[path = "support/terminal.rs"]
+mod terminal;
 
-use std::{
-    io::{Read as _, Write as _},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
-
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use program::Program;
 use serde_json::json;
+use terminal::Dashboard;
 
-const SIZE: PtySize = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
-
-/// A dashboard on a terminal of its own.
-struct Dashboard {
-    child: Box<dyn Child + Send + Sync>,
-    screen: Arc<Mutex<vt100::Parser>>,
-    keys: Box<dyn std::io::Write + Send>,
-    _terminal: Box<dyn MasterPty + Send>,
-}
-
-impl Dashboard {
-    fn open(program: &Program, arguments: &[&str]) -> Self {
-        let terminal = native_pty_system().openpty(SIZE).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_flowcraft-tui"));
-        command.args(arguments);
-        command.env_clear();
-        command.env("HOME", program.path(""));
-        command.env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("TERM", "xterm-256color");
-        command.cwd(program.path(""));
-        let child = terminal.slave.spawn_command(command).unwrap();
-        drop(terminal.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(SIZE.rows, SIZE.cols, 0)));
-        let mut reader = terminal.master.try_clone_reader().unwrap();
-        let keys = terminal.master.take_writer().unwrap();
-        let shown = screen.clone();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                shown.lock().unwrap().process(&bytes[..count]);
-            }
-        });
-        Self { child, screen, keys, _terminal: terminal.master }
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
-    }
-
-    fn wait_for(&self, what: &str) -> String {
-        let limit = Instant::now() + Duration::from_secs(15);
-        loop {
-            let text = self.text();
-            if text.contains(what) {
-                return text;
-            }
-            assert!(Instant::now() < limit, "no {what:?} on the screen:\n{text}");
-            std::thread::sleep(Duration::from_millis(30));
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    /// How it ended, and whether it gave the terminal back.
-    fn end(mut self) -> u32 {
-        let code = self.child.wait().unwrap().exit_code();
-        let limit = Instant::now() + Duration::from_secs(5);
-        while self.screen.lock().unwrap().screen().alternate_screen() {
-            assert!(Instant::now() < limit, "the terminal was not given back");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        code
-    }
+fn open(program: &Program, arguments: &[&str]) -> Dashboard {
+    Dashboard::open(&program.path(""), arguments, &[])
 }
 
 fn asks() -> Program {
@@ -97,7 +30,7 @@ fn asks() -> Program {
 fn it_works_shows_what_happens_and_acts() {
     let program = asks();
     program.json(0, &["start", "ask", "--run-id", "run-1"]);
-    let mut dashboard = Dashboard::open(&program, &["--set", "worker.name=behind"]);
+    let mut dashboard = open(&program, &["--set", "worker.name=behind"]);
     dashboard.wait_for("run-1");
     dashboard.wait_for("awaiting");
     assert_eq!(program.json(0, &["workers"])[0]["name"], "behind");
@@ -132,14 +65,12 @@ fn a_signal_gives_the_terminal_back_and_drains() {
     }));
     program.json(0, &["start", "slow", "--run-id", "run-1"]);
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
-        let dashboard = Dashboard::open(&program, &[]);
+        let dashboard = open(&program, &[]);
         dashboard.wait_for("run-1");
         if signal == rustix::process::Signal::TERM {
             program.wait_for_slow_nodes(1);
         }
-        let pid = i32::try_from(dashboard.child.process_id().unwrap()).unwrap();
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+        dashboard.signal(signal);
         assert_eq!(dashboard.end(), 0);
         assert_eq!(program.json(0, &["show", "run-1"])["outputs"], json!({ "a": "slept" }));
     }
@@ -149,7 +80,7 @@ fn a_signal_gives_the_terminal_back_and_drains() {
 fn without_a_worker_it_only_watches() {
     let program = asks();
     program.json(0, &["start", "ask", "--run-id", "run-1"]);
-    let mut dashboard = Dashboard::open(&program, &["--watch-only", "--read-only"]);
+    let mut dashboard = open(&program, &["--watch-only", "--read-only"]);
     dashboard.wait_for("run-1");
     let text = dashboard.wait_for("watch only");
     assert!(text.contains("running"), "{text}");
@@ -162,7 +93,7 @@ fn without_a_worker_it_only_watches() {
 #[test]
 fn the_demo_has_something_to_look_at() {
     let program = Program::new();
-    let mut dashboard = Dashboard::open(&program, &["--demo"]);
+    let mut dashboard = open(&program, &["--demo"]);
     dashboard.wait_for("stalled");
     dashboard.press("q");
     dashboard.press("y");

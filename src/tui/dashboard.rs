@@ -264,7 +264,7 @@ impl Hands {
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
-            Command::Redraw => surface.redraw()?,
+            Command::Redraw => surface.redraw(),
             Command::Suspend => return Ok(Next::Suspend),
             Command::Exit(reason) => return Ok(Next::End(reason)),
         }

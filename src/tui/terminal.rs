@@ -28,7 +28,7 @@ pub(super) trait Surface {
     fn draw(&mut self, draw: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()>;
 
     /// Forgets what was drawn, so that the next frame draws everything.
-    fn redraw(&mut self) -> io::Result<()>;
+    fn redraw(&mut self);
 
     /// Puts a text on the clipboard of whoever looks.
     fn copy(&mut self, text: &str) -> io::Result<()>;
@@ -44,6 +44,8 @@ pub(super) trait Surface {
 pub(super) struct Screen {
     /// Never dropped: its own clean-up prints, and panics where the terminal is gone.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
+    /// Whether what the terminal shows is not what was drawn last.
+    lost: bool,
 }
 
 impl Screen {
@@ -52,7 +54,7 @@ impl Screen {
         enter()?;
         let made = Terminal::new(CrosstermBackend::new(io::stdout()));
         match made {
-            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal) }),
+            Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), lost: false }),
             Err(error) => {
                 restore();
                 Err(error)
@@ -65,15 +67,18 @@ impl Surface for Screen {
     fn draw(&mut self, draw: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
         // The terminal shows the frame as a whole, not while it is being written.
         io::stdout().queue(BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.lost) {
+            // Not `clear`: that asks the terminal where its cursor is, and waits for the answer.
+            let size = self.terminal.size()?;
+            self.terminal.resize(Rect::new(0, 0, size.width, size.height))?;
+        }
         let drawn = self.terminal.draw(|frame| draw(frame)).map(|_| ());
         io::stdout().queue(EndSynchronizedUpdate)?.flush()?;
         drawn
     }
 
-    fn redraw(&mut self) -> io::Result<()> {
-        // Not `clear`: that asks the terminal where its cursor is, and waits for the answer.
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+    fn redraw(&mut self) {
+        self.lost = true;
     }
 
     fn copy(&mut self, text: &str) -> io::Result<()> {
@@ -89,7 +94,8 @@ impl Surface for Screen {
 
     fn take(&mut self) -> io::Result<()> {
         enter()?;
-        self.redraw()
+        self.redraw();
+        Ok(())
     }
 }
 

@@ -17,9 +17,13 @@ mod stage;
 #[path = "../support/tampered.rs"]
 #[allow(dead_code, reason = "likewise")]
 mod tampered;
+#[path = "../support/terminal.rs"]
+#[allow(dead_code, reason = "likewise")]
+mod terminal;
 
 mod conformance;
 mod cost;
+mod dashboard;
 mod defects;
 mod monitor;
 mod neighbours;

@@ -67,7 +67,12 @@ fn input(app: &mut App, event: Event) -> Vec<Command> {
             Vec::new()
         }
         Event::Mouse(event) => mouse::mouse(app, event),
-        Event::Resize(..) | Event::FocusGained => {
+        Event::Resize(..) => {
+            app.dirty = true;
+            // There and back again between two frames: as large as before, but not as it was.
+            vec![Command::Redraw]
+        }
+        Event::FocusGained => {
             app.dirty = true;
             Vec::new()
         }

@@ -26,8 +26,14 @@ async fn finished_runs_are_not_asked_for() {
     let mut scene = Scene::new(&services, &blueprints).await;
     scene.ours(reconciling("w")).worker.pause();
     let every = Duration::from_millis(500);
-    let intervals =
-        Intervals { queue: every, runs: every, locks: every, workers: every, detail: every };
+    let intervals = Intervals {
+        queue: every,
+        runs: every,
+        locks: every,
+        workers: every,
+        detail: every,
+        warnings: every,
+    };
     let stalled_after = Duration::from_secs(3);
     let config = MonitorConfig { stalled_after, intervals, ..MonitorConfig::default() };
     let monitor = Monitor::spawn(scene.another_cluster(), config, Arc::new(|_| None));
