@@ -239,7 +239,7 @@ fn a_storm_of_sizes_and_a_megabyte_of_paste_leave_it_as_it_was() {
     dashboard.press(&format!("\x1b[200~{megabyte}\x1b[201~"));
     dashboard.wait_for("the paste was cut");
     dashboard.press("\x1b");
-    dashboard.wait_for("No runs yet");
+    dashboard.wait_until_gone("Start a run of greeting");
     dashboard.press("q");
     assert_eq!(dashboard.end(), 0);
 }

@@ -4,6 +4,7 @@
 mod fixture;
 mod hostile;
 mod journeys;
+mod picture;
 mod screens;
 mod styles;
 mod warnings;

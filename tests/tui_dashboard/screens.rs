@@ -1,4 +1,5 @@
-//! Every screen and dialog as text, at the size of an old terminal and of a comfortable one.
+//! Every screen and dialog: text and styles, at the size of an old terminal and of a comfortable
+//! one, in two themes.
 
 use flowcraft_tui::{
     engine::Timestamp,
@@ -6,17 +7,14 @@ use flowcraft_tui::{
     tui::{Access, Headless, Message, Operation, OperatorError, Outcome, Preview},
 };
 
-use crate::fixture::{NOW, ago, catalog, dashboard, dashboard_of, live, snapshot};
+use crate::{
+    fixture::{NOW, ago, catalog, dashboard, dashboard_of, live, snapshot},
+    picture,
+};
 
-const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
-
-/// Holds what is shown after some keys against the stored picture, at both sizes.
-fn check(name: &str, prepare: impl Fn(&mut Headless)) {
-    for size in SIZES {
-        let mut dashboard = dashboard(size);
-        prepare(&mut dashboard);
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), dashboard.text());
-    }
+/// Holds what the fixture's dashboard shows after some steps against the stored picture.
+fn check(name: &str, steps: impl Fn(&mut Headless)) {
+    picture::check(name, dashboard, steps);
 }
 
 #[test]
@@ -167,12 +165,14 @@ fn history_and_toasts() {
 }
 
 #[test]
+fn warnings() {
+    check("warnings", |it| it.press("W j"));
+}
+
+#[test]
 fn before_anything_is_known() {
-    for size in SIZES {
-        let snapshot = Snapshot::empty("demo.db").into();
-        let mut dashboard = Headless::new(snapshot, NOW, size, Access::Full);
-        insta::assert_snapshot!(format!("loading_{}x{}", size.0, size.1), dashboard.text());
-    }
+    let open = |size| Headless::new(Snapshot::empty("demo.db").into(), NOW, size, Access::Full);
+    picture::check("loading", open, |_| {});
 }
 
 #[test]
@@ -207,10 +207,7 @@ fn services_that_are_away_keep_their_data_and_say_so() {
     snapshot.queue.updated_at = Some(ago(95));
     snapshot.runs.state = stale("state: no answer within 10s");
     snapshot.runs.updated_at = Some(ago(40));
-    for size in SIZES {
-        let mut dashboard = dashboard_of(snapshot.clone(), size, Access::Full);
-        insta::assert_snapshot!(format!("stale_{}x{}", size.0, size.1), dashboard.text());
-    }
+    picture::check("stale", |size| dashboard_of(snapshot.clone(), size, Access::Full), |_| {});
 }
 
 #[test]

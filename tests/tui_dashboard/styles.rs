@@ -9,7 +9,10 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use crate::fixture::{NOW, dashboard, dashboard_of, snapshot};
+use crate::{
+    fixture::{NOW, dashboard, dashboard_of, snapshot},
+    picture::theme,
+};
 
 /// The cell where a text begins.
 fn find<'a>(buffer: &'a Buffer, text: &str) -> &'a Cell {
@@ -26,10 +29,6 @@ fn find<'a>(buffer: &'a Buffer, text: &str) -> &'a Cell {
         }
     }
     panic!("{text:?} is not on the screen");
-}
-
-fn theme(name: &str) -> Theme {
-    Theme::built_in().into_iter().find(|theme| theme.name == name).unwrap()
 }
 
 #[test]
