@@ -10,8 +10,11 @@ use super::text::count;
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
-    operations::{self, Change, Letter, Lint, OperationError, Operations, Plan, StartRequest},
-    tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs},
+    operations::{
+        self, CANARY_LIMIT, CanaryRule, Change, Cut, Letter, Lint, OperationError, Operations, Plan,
+        ReplayOrder, ReplayPlan, StartRequest,
+    },
+    tui::{Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Runs},
     worker::Worker,
 };
 
@@ -30,7 +33,7 @@ pub(super) struct LocalOperator {
 enum Planned {
     Start(StartRequest),
     Runs(Vec<Plan>),
-    Replay(operations::Letters),
+    Replay(ReplayPlan),
 }
 
 /// What is done to each of several runs.
@@ -75,7 +78,10 @@ impl Operator for LocalOperator {
                 };
                 self.preview_each(&runs, Each::Reconcile).await
             }
-            Operation::Replay(which) => self.preview_replay(which).await,
+            Operation::Replay(which) => {
+                self.preview_replay(which, CanaryRule::First(CANARY_LIMIT)).await
+            }
+            Operation::ReplayAtOnce(which) => self.preview_replay(which, CanaryRule::Skip).await,
             Operation::Purge(which) => self.preview_purge(which).await,
             Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
             Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
@@ -89,6 +95,7 @@ impl Operator for LocalOperator {
         &self,
         operation: &Operation,
         preview: &Preview,
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError> {
         let planned = preview.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>());
         match (operation, planned) {
@@ -99,14 +106,8 @@ impl Operator for LocalOperator {
                     ..done(format!("started run {}", started.run))
                 })
             }
-            (Operation::Replay(_), Some(Planned::Replay(which))) => {
-                let ids = self.operations.replay(which).await?;
-                Ok(done(format!("replayed {}", count(ids.len(), "dead letter"))))
-            }
-            (Operation::Purge(which), _) => {
-                let ids = self.operations.purge(&letters(which)).await?;
-                Ok(done(format!("deleted {}", count(ids.len(), "dead letter"))))
-            }
+            (_, Some(Planned::Replay(plan))) => self.apply_replay(plan, oversight).await,
+            (Operation::Purge(which), _) => self.apply_purge(&letters(which), oversight).await,
             (Operation::PauseWorker, _) => {
                 self.worker()?.pause();
                 Ok(done("this worker takes no new jobs for now".to_owned()))
@@ -182,8 +183,10 @@ impl LocalOperator {
     }
 
     async fn preview_purge(&self, which: &Letters) -> Result<Preview, OperatorError> {
-        let meant = self.meant_letters(which).await?;
-        let total = self.count_letters(which).await?;
+        let seen = self.operations.dead_letters().await?;
+        let total = self.operations.count_dead_letters().await?;
+        let unseen = total.saturating_sub(seen.len());
+        let meant: Vec<Letter> = seen.into_iter().filter(|it| means(which, it)).collect();
         let mut lines: Vec<String> = meant
             .iter()
             .map(|letter| match letter.job() {
@@ -194,58 +197,68 @@ impl LocalOperator {
                 None => format!("delete dead letter {}: it is not a job", letter.id),
             })
             .collect();
-        lines.extend(unseen(total, meant.len()));
-        Ok(Preview { lines, affects: total, plan: None })
-    }
-
-    /// What is seen not to be a job is left out, so that it does not keep the others from it.
-    async fn preview_replay(&self, which: &Letters) -> Result<Preview, OperatorError> {
-        let meant = self.meant_letters(which).await?;
-        let total = self.count_letters(which).await?;
-        let mut lines = Vec::new();
-        let mut no_jobs = BTreeSet::new();
-        for letter in &meant {
-            if let Some(job) = letter.job() {
-                lines.push(format!(
-                    "try again dead letter {}: node {} of run {}",
-                    letter.id, job.node_id, job.run_id
-                ));
-            } else {
-                no_jobs.insert(&letter.id);
-                lines.push(OperationError::NotAJob(letter.id.clone()).to_string());
-            }
-        }
-        lines.extend(unseen(total, meant.len()));
-        let planned = match which {
-            Letters::All => operations::Letters::All,
-            Letters::These(ids) => operations::Letters::Ids(
-                ids.iter().filter(|id| !no_jobs.contains(id)).cloned().collect(),
-            ),
+        let more = match which {
+            Letters::These(ids) => ids.len().saturating_sub(meant.len()),
+            Letters::Group(_) | Letters::All => unseen,
         };
-        let affects = total.saturating_sub(no_jobs.len());
-        Ok(Preview { lines, affects, plan: Some(Arc::new(Planned::Replay(planned))) })
-    }
-
-    /// The letters that are meant, as far as a look shows them.
-    async fn meant_letters(&self, which: &Letters) -> Result<Vec<Letter>, OperatorError> {
-        let mut seen = self.operations.dead_letters().await?;
-        seen.retain(|letter| match which {
-            Letters::All => true,
-            Letters::These(ids) => ids.contains(&letter.id),
-        });
-        Ok(seen)
-    }
-
-    async fn count_letters(&self, which: &Letters) -> Result<usize, OperatorError> {
         match which {
-            Letters::These(ids) => Ok(ids.len()),
-            Letters::All => {
-                let queue = &self.operations.cluster().queue;
-                let depth = queue.depth(crate::cluster::Lane::Poison).await;
-                let all = depth.map_err(|error| OperatorError::Failed(error.to_string()))?.messages;
-                Ok(usize::try_from(all).unwrap_or(usize::MAX))
+            _ if more == 0 => {}
+            Letters::Group(_) => lines
+                .push(format!("and those of the group among {more} more that a look does not show")),
+            _ => lines.push(format!("and {more} more that a look does not show")),
+        }
+        Ok(Preview { lines, affects: meant.len() + more, plan: None })
+    }
+
+    async fn preview_replay(
+        &self,
+        which: &Letters,
+        canary: CanaryRule,
+    ) -> Result<Preview, OperatorError> {
+        let order = ReplayOrder { which: letters(which), canary };
+        let plan = self.operations.plan_replay(&order).await?;
+        Ok(Preview {
+            lines: plan.lines(),
+            affects: plan.may_act(),
+            plan: Some(Arc::new(Planned::Replay(plan))),
+        })
+    }
+
+    async fn apply_replay(
+        &self,
+        plan: &ReplayPlan,
+        oversight: &Oversight,
+    ) -> Result<Outcome, OperatorError> {
+        let report = self.operations.carry_out_replay(plan, oversight).await?;
+        let problems = report.problems();
+        let replayed = count(report.replayed.len(), "dead letter");
+        let left = match report.left.len() {
+            0 => String::new(),
+            left => format!(", {left} left where they were: replay does nothing for them"),
+        };
+        Ok(Outcome { summary: format!("replayed {replayed}{left}"), run: None, problems })
+    }
+
+    async fn apply_purge(
+        &self,
+        which: &operations::Letters,
+        oversight: &Oversight,
+    ) -> Result<Outcome, OperatorError> {
+        let (purged, cut) = self.operations.purge_watched(which, oversight).await?;
+        let mut problems = Vec::new();
+        match cut {
+            Some(Cut::Stopped) => problems.push("stopped: the others are still there".to_owned()),
+            Some(Cut::Failed(error)) => problems.push(error.to_string()),
+            None => {
+                if let operations::Letters::Ids(ids) = which {
+                    let missing = ids.iter().filter(|id| !purged.contains(id));
+                    problems
+                        .extend(missing.map(|id| OperationError::NoSuchLetter(id.clone()).to_string()));
+                }
             }
         }
+        let summary = format!("deleted {}", count(purged.len(), "dead letter"));
+        Ok(Outcome { summary, run: None, problems })
     }
 
     async fn apply_each(
@@ -300,15 +313,19 @@ fn preview_of(plans: Vec<Plan>, problems: Vec<String>) -> Preview {
     Preview { lines, affects: plans.len(), plan: Some(Arc::new(Planned::Runs(plans))) }
 }
 
-/// What is said about letters that a look does not show.
-fn unseen(total: usize, seen: usize) -> Option<String> {
-    let more = total.saturating_sub(seen);
-    (more > 0).then(|| format!("and {more} more that can't be looked at yet"))
+/// Whether a letter is one of those.
+fn means(which: &Letters, letter: &Letter) -> bool {
+    match which {
+        Letters::All => true,
+        Letters::Group(fingerprint) => letter.symptom.fingerprint == *fingerprint,
+        Letters::These(ids) => ids.contains(&letter.id),
+    }
 }
 
 fn letters(which: &Letters) -> operations::Letters {
     match which {
         Letters::These(ids) => operations::Letters::Ids(ids.clone()),
+        Letters::Group(fingerprint) => operations::Letters::Group(*fingerprint),
         Letters::All => operations::Letters::All,
     }
 }
@@ -326,6 +343,15 @@ mod tests {
         cluster::{Cluster, DeadLetter, Job, Lane, SystemClock, memory_cluster},
     };
 
+    fn started(run: &str) -> StartRequest {
+        StartRequest {
+            blueprint: "one".into(),
+            input: serde_json::Map::new(),
+            run: Some(run.to_owned()),
+            lint: Lint::Overlook,
+        }
+    }
+
     async fn poison(cluster: &Cluster, body: &str) {
         let letter = DeadLetter::new(body, "for a reason", 5, cluster.clock.now(), "w".into());
         cluster.queue.send(Lane::Poison, letter.encode(), Duration::ZERO).await.unwrap();
@@ -334,30 +360,36 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_a_job_is_left_out_of_a_replay_and_said_to_be() {
         let cluster = memory_cluster(Arc::new(SystemClock));
+        let one = serde_json::json!({ "id": "one", "nodes": [{ "id": "a", "uses": "x" }] });
+        let library = Library::fixed(vec![crate::blueprint::sanitize(one).unwrap()]);
         let operator = LocalOperator {
-            operations: Operations::new(cluster.clone(), Library::fixed(Vec::new()), "me"),
+            operations: Operations::new(cluster.clone(), library, "me"),
             worker: None,
             stalled_after: Duration::from_mins(1),
             kinds: None,
         };
         poison(&cluster, "junk").await;
         let junk = operator.operations.dead_letters().await.unwrap()[0].id.clone();
-        let refusal =
-            format!("dead letter \"{junk}\" is not a job and can't be replayed: purge it");
+        let stays = format!("dead letter {junk} stays: it is not a job: purge it");
         for which in [Letters::These(vec![junk.clone()]), Letters::All] {
             let preview = operator.preview(&Operation::Replay(which)).await.unwrap();
-            assert_eq!((preview.lines, preview.affects), (vec![refusal.clone()], 0));
+            assert_eq!((preview.lines, preview.affects), (vec![stays.clone()], 0));
         }
-        poison(&cluster, &Job::new("r".into(), "b".into(), "a".into()).encode()).await;
+        let run = operator.operations.start(started("r")).await.unwrap().run;
+        poison(&cluster, &Job::new(run, "one".into(), "a".into()).encode()).await;
         let ids = operator.operations.dead_letters().await.unwrap().into_iter().map(|it| it.id);
         let both = Operation::Replay(Letters::These(ids.collect()));
         let preview = operator.preview(&both).await.unwrap();
         assert_eq!((preview.lines.len(), preview.affects), (2, 1), "{preview:?}");
-        let outcome = operator.apply(&both, &preview).await.unwrap();
-        assert_eq!(outcome.summary, "replayed 1 dead letter");
+        let outcome = operator.apply(&both, &preview, &Oversight::nobody()).await.unwrap();
+        assert!(outcome.summary.starts_with("replayed 1 dead letter, 1 left"), "{outcome:?}");
         let left = operator.operations.dead_letters().await.unwrap();
         assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&junk]);
         let preview = operator.preview(&Operation::Purge(Letters::All)).await.unwrap();
         assert_eq!(preview.affects, 1, "{preview:?}");
+        let oversight = Oversight::nobody();
+        let purge = Operation::Purge(Letters::All);
+        let outcome = operator.apply(&purge, &preview, &oversight).await.unwrap();
+        assert_eq!((outcome.summary.as_str(), outcome.problems.len()), ("deleted 1 dead letter", 0));
     }
 }

@@ -37,6 +37,7 @@ pub enum Action {
     Answer,
     Replay,
     Purge,
+    Stop,
     Pause,
     Drain,
     Palette,
@@ -132,7 +133,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 42] = [
+pub static ACTIONS: [ActionInfo; 43] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -167,14 +168,22 @@ pub static ACTIONS: [ActionInfo; 42] = [
         "replay",
         &["P"],
         "replay",
-        "put the dead letter, or the marked ones, back into the queue",
+        "try the dead letter, the group or the marked ones again: one as a canary first",
     ),
     changes(
         A::Purge,
         "purge",
         &["X"],
         "purge",
-        "delete the dead letter, or the marked ones, for good",
+        "delete the dead letter, the group or the marked ones for good",
+    ),
+    looks(
+        A::Stop,
+        "stop",
+        &["S"],
+        Group::Act,
+        "stop",
+        "stop the operation under way: what is not done yet stays as it is",
     ),
     looks(
         A::Filter,
@@ -184,7 +193,14 @@ pub static ACTIONS: [ActionInfo; 42] = [
         "filter",
         "filter the list: words, status:failed, blueprint:x, stalled",
     ),
-    looks(A::Open, "open", &["enter"], Move, "open", "zoom into the pane, open what is selected"),
+    looks(
+        A::Open,
+        "open",
+        &["enter"],
+        Move,
+        "open",
+        "zoom into the pane, open what is selected; unfold a group of dead letters",
+    ),
     looks(
         A::Back,
         "back",

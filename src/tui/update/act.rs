@@ -2,7 +2,6 @@
 
 use super::{
     super::{
-        actions::Action,
         app::{App, Screen, Tone},
         dialog::{
             AnswerField, AnswerForm, Choice, Confirm, Dialog, JsonInput, Picker, Plan, StartField,
@@ -11,6 +10,7 @@ use super::{
         message::Command,
         operator::{Letters, Operation, OperatorError, Outcome, Preview, Runs},
         rows::ListId,
+        under_way,
     },
     navigate::open_run,
     open,
@@ -129,26 +129,6 @@ pub(super) fn answer(app: &mut App) -> Vec<Command> {
     commands
 }
 
-pub(super) fn letters(app: &mut App, action: Action) -> Vec<Command> {
-    let marked = &app.list(ListId::Letters).marked;
-    let which = if app.focus == ListId::Letters {
-        let mut ids: Vec<String> = marked.iter().cloned().collect();
-        if ids.is_empty() {
-            ids.extend(app.selected_key(ListId::Letters));
-        }
-        Letters::These(ids)
-    } else {
-        Letters::All
-    };
-    if which == Letters::These(Vec::new()) || app.shown().queue.data.poison == 0 {
-        app.notify(Tone::Bad, "there are no dead letters");
-        return Vec::new();
-    }
-    let operation =
-        if action == Action::Replay { Operation::Replay(which) } else { Operation::Purge(which) };
-    confirm(app, operation, None)
-}
-
 pub(super) fn pause(app: &mut App) -> Vec<Command> {
     match app.worker.map(|worker| worker.mode) {
         None => no_worker(app),
@@ -228,7 +208,7 @@ pub(super) fn applied(
     operation: Operation,
     result: Result<Outcome, OperatorError>,
 ) -> Vec<Command> {
-    app.under_way = app.under_way.saturating_sub(1);
+    under_way::ended(app, &operation);
     let what = operation.title();
     match result {
         Ok(outcome) => {
@@ -274,7 +254,9 @@ fn forget_marks(app: &mut App, operation: &Operation) {
         Operation::Reconcile(Runs::These(runs)) | Operation::Cancel(runs) => {
             (ListId::Runs, runs.iter().map(RunId::as_str).collect())
         }
-        Operation::Replay(Letters::These(ids)) | Operation::Purge(Letters::These(ids)) => {
+        Operation::Replay(Letters::These(ids))
+        | Operation::ReplayAtOnce(Letters::These(ids))
+        | Operation::Purge(Letters::These(ids)) => {
             (ListId::Letters, ids.iter().map(String::as_str).collect())
         }
         _ => return,
