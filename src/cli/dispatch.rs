@@ -3,7 +3,7 @@
 use super::{
     args::{
         Args, BlueprintsCommand, Command, ConfigCommand, DeadLettersCommand, EngineCommand,
-        LocalCommand, QueueCommand, ServeMode,
+        ListLettersArgs, LocalCommand, QueueCommand, ServeMode,
     },
     commands,
     context::Context,
@@ -76,9 +76,9 @@ async fn run(context: Context<'_>, command: Command) -> Result<Exit, CliError> {
             }
         }
         Command::DeadLetters(args) => match args.command {
-            None | Some(DeadLettersCommand::List) => {
-                let cluster = context.cluster().await?;
-                commands::dead_letters::list(&cluster, context.output).await
+            None => commands::dead_letters::list(context, ListLettersArgs::default()).await,
+            Some(DeadLettersCommand::List(args)) => {
+                commands::dead_letters::list(context, args).await
             }
             Some(DeadLettersCommand::Change(change)) => {
                 commands::letters::run(context, &change).await

@@ -184,7 +184,9 @@ impl From<OperationError> for CliError {
             OperationError::NoSuchLetter(_) => {
                 Self::usage(message).hint("`flowcraft-tui dead-letters` lists them")
             }
-            OperationError::NotAJob(_) => Self::failed(message),
+            OperationError::NotAJob(_) | OperationError::NotReplayed { .. } => {
+                Self::failed(message)
+            }
             OperationError::Session(SessionError::RouteUnknown(unknown)) => Self::failed(message)
                 .hint(format!(
                     "`flowcraft-tui requeue` with `--node {}` runs it again",

@@ -4,14 +4,21 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::{
+    StreamExt as _,
+    stream::{self, FuturesUnordered},
+};
 use serde_json::Value;
 
 use super::{audit::Audit, text::count};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
-    operations::{self, Change, Letter, Lint, OperationError, Operations, Plan, StartRequest},
-    tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs},
+    operations::{
+        self, CANARY_LIMIT, CanaryRule, Change, Cut, Letter, Lint, OperationError, Operations,
+        Plan, ReplayOrder, ReplayPlan, StartRequest,
+    },
+    tui::{Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Runs},
     worker::Worker,
 };
 
@@ -28,11 +35,17 @@ pub(super) struct LocalOperator {
     pub(super) audit: Option<Audit>,
 }
 
+/// How many runs are planned for, or changed, at the same time.
+const AT_ONCE: usize = 8;
+
+/// The most changes that a preview lists, and the most runs that it says are left out.
+const MOST_LINES: usize = 500;
+
 /// What a preview remembers for when it is applied.
 enum Planned {
     Start(StartRequest),
     Runs(Vec<Plan>),
-    Replay(operations::Letters),
+    Replay(ReplayPlan),
 }
 
 /// What is done to each of several runs.
@@ -40,6 +53,7 @@ enum Planned {
 enum Each {
     Cancel,
     Reconcile,
+    Requeue,
 }
 
 impl From<OperationError> for OperatorError {
@@ -64,6 +78,7 @@ impl Operator for LocalOperator {
                 let plan = self.operations.plan_requeue(run, nodes).await?;
                 Ok(preview_of(vec![plan], Vec::new()))
             }
+            Operation::RequeueAll(runs) => self.preview_each(runs, Each::Requeue).await,
             Operation::Resume { run, node, action, output } => {
                 let answer = answer(node.clone(), action.clone(), output.clone());
                 let plan = self.operations.plan_answer(run, answer).await?;
@@ -77,7 +92,10 @@ impl Operator for LocalOperator {
                 };
                 self.preview_each(&runs, Each::Reconcile).await
             }
-            Operation::Replay(which) => self.preview_replay(which).await,
+            Operation::Replay(which) => {
+                self.preview_replay(which, CanaryRule::First(CANARY_LIMIT)).await
+            }
+            Operation::ReplayAtOnce(which) => self.preview_replay(which, CanaryRule::Skip).await,
             Operation::Purge(which) => self.preview_purge(which).await,
             Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
             Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
@@ -91,11 +109,14 @@ impl Operator for LocalOperator {
         &self,
         operation: &Operation,
         preview: &Preview,
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError> {
-        let Some(audit) = &self.audit else { return self.carry_out(operation, preview).await };
+        let Some(audit) = &self.audit else {
+            return self.carry_out(operation, preview, oversight).await;
+        };
         // What can't be written down is done all the same: in an incident that matters more.
         let begun = audit.begun(operation, preview).await;
-        let result = self.carry_out(operation, preview).await;
+        let result = self.carry_out(operation, preview, oversight).await;
         let ended = audit.ended(operation, &result).await;
         let mut outcome = result?;
         if let Err(problem) = begun.and(ended) {
@@ -110,6 +131,7 @@ impl LocalOperator {
         &self,
         operation: &Operation,
         preview: &Preview,
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError> {
         let planned = preview.plan.as_ref().and_then(|plan| plan.downcast_ref::<Planned>());
         match (operation, planned) {
@@ -120,14 +142,8 @@ impl LocalOperator {
                     ..done(format!("started run {}", started.run))
                 })
             }
-            (Operation::Replay(_), Some(Planned::Replay(which))) => {
-                let ids = self.operations.replay(which).await?;
-                Ok(done(format!("replayed {}", count(ids.len(), "dead letter"))))
-            }
-            (Operation::Purge(which), _) => {
-                let ids = self.operations.purge(&letters(which)).await?;
-                Ok(done(format!("deleted {}", count(ids.len(), "dead letter"))))
-            }
+            (_, Some(Planned::Replay(plan))) => self.apply_replay(plan, oversight).await,
+            (Operation::Purge(which), _) => self.apply_purge(&letters(which), oversight).await,
             (Operation::PauseWorker, _) => {
                 self.worker()?.pause();
                 Ok(done("this worker takes no new jobs for now".to_owned()))
@@ -140,7 +156,9 @@ impl LocalOperator {
                 self.worker()?.drain();
                 Ok(done("this worker finishes what it has".to_owned()))
             }
-            (operation, Some(Planned::Runs(plans))) => self.apply_each(operation, plans).await,
+            (operation, Some(Planned::Runs(plans))) => {
+                self.apply_each(operation, plans, oversight).await
+            }
             _ => Err(OperatorError::Moved("the plan is missing".to_owned())),
         }
     }
@@ -184,13 +202,20 @@ impl LocalOperator {
 
     /// Plans for several runs. Those that can't be planned don't keep the others from it.
     async fn preview_each(&self, runs: &[RunId], each: Each) -> Result<Preview, OperatorError> {
+        let plan = |run: &RunId| {
+            let run = run.clone();
+            async move {
+                match each {
+                    Each::Cancel => self.operations.plan_cancel(&run).await,
+                    Each::Reconcile => self.operations.plan_reconcile(&run).await,
+                    Each::Requeue => self.operations.plan_requeue(&run, &[]).await,
+                }
+            }
+        };
         let mut plans = Vec::new();
         let mut problems = Vec::new();
-        for run in runs {
-            let planned = match each {
-                Each::Cancel => self.operations.plan_cancel(run).await,
-                Each::Reconcile => self.operations.plan_reconcile(run).await,
-            };
+        let mut planned = stream::iter(runs.iter().map(plan)).buffered(AT_ONCE);
+        while let Some(planned) = planned.next().await {
             match planned {
                 Ok(plan) => plans.push(plan),
                 Err(error) if runs.len() == 1 => return Err(error.into()),
@@ -201,8 +226,10 @@ impl LocalOperator {
     }
 
     async fn preview_purge(&self, which: &Letters) -> Result<Preview, OperatorError> {
-        let meant = self.meant_letters(which).await?;
-        let total = self.count_letters(which).await?;
+        let seen = self.operations.dead_letters().await?;
+        let total = self.operations.count_dead_letters().await?;
+        let unseen = total.saturating_sub(seen.len());
+        let meant: Vec<Letter> = seen.into_iter().filter(|it| means(which, it)).collect();
         let mut lines: Vec<String> = meant
             .iter()
             .map(|letter| match letter.job() {
@@ -213,77 +240,113 @@ impl LocalOperator {
                 None => format!("delete dead letter {}: it is not a job", letter.id),
             })
             .collect();
-        lines.extend(unseen(total, meant.len()));
-        Ok(Preview { lines, affects: total, plan: None })
-    }
-
-    /// What is seen not to be a job is left out, so that it does not keep the others from it.
-    async fn preview_replay(&self, which: &Letters) -> Result<Preview, OperatorError> {
-        let meant = self.meant_letters(which).await?;
-        let total = self.count_letters(which).await?;
-        let mut lines = Vec::new();
-        let mut no_jobs = BTreeSet::new();
-        for letter in &meant {
-            if let Some(job) = letter.job() {
-                lines.push(format!(
-                    "try again dead letter {}: node {} of run {}",
-                    letter.id, job.node_id, job.run_id
-                ));
-            } else {
-                no_jobs.insert(&letter.id);
-                lines.push(OperationError::NotAJob(letter.id.clone()).to_string());
-            }
-        }
-        lines.extend(unseen(total, meant.len()));
-        let planned = match which {
-            Letters::All => operations::Letters::All,
-            Letters::These(ids) => operations::Letters::Ids(
-                ids.iter().filter(|id| !no_jobs.contains(id)).cloned().collect(),
-            ),
+        let more = match which {
+            Letters::These(ids) => ids.len().saturating_sub(meant.len()),
+            Letters::Group(_) | Letters::All => unseen,
         };
-        let affects = total.saturating_sub(no_jobs.len());
-        Ok(Preview { lines, affects, plan: Some(Arc::new(Planned::Replay(planned))) })
-    }
-
-    /// The letters that are meant, as far as a look shows them.
-    async fn meant_letters(&self, which: &Letters) -> Result<Vec<Letter>, OperatorError> {
-        let mut seen = self.operations.dead_letters().await?;
-        seen.retain(|letter| match which {
-            Letters::All => true,
-            Letters::These(ids) => ids.contains(&letter.id),
-        });
-        Ok(seen)
-    }
-
-    async fn count_letters(&self, which: &Letters) -> Result<usize, OperatorError> {
         match which {
-            Letters::These(ids) => Ok(ids.len()),
-            Letters::All => {
-                let queue = &self.operations.cluster().queue;
-                let depth = queue.depth(crate::cluster::Lane::Poison).await;
-                let all = depth.map_err(|error| OperatorError::Failed(error.to_string()))?.messages;
-                Ok(usize::try_from(all).unwrap_or(usize::MAX))
+            _ if more == 0 => {}
+            Letters::Group(_) => lines.push(format!(
+                "and those of the group among {more} more that a look does not show"
+            )),
+            _ => lines.push(format!("and {more} more that a look does not show")),
+        }
+        Ok(Preview { lines, affects: meant.len() + more, plan: None })
+    }
+
+    async fn preview_replay(
+        &self,
+        which: &Letters,
+        canary: CanaryRule,
+    ) -> Result<Preview, OperatorError> {
+        let order = ReplayOrder { which: letters(which), canary };
+        let plan = self.operations.plan_replay(&order).await?;
+        Ok(Preview {
+            lines: plan.lines(),
+            affects: plan.may_act(),
+            plan: Some(Arc::new(Planned::Replay(plan))),
+        })
+    }
+
+    async fn apply_replay(
+        &self,
+        plan: &ReplayPlan,
+        oversight: &Oversight,
+    ) -> Result<Outcome, OperatorError> {
+        let report = self.operations.carry_out_replay(plan, oversight).await?;
+        let problems = report.problems();
+        let replayed = count(report.replayed.len(), "dead letter");
+        let left = match report.left.len() {
+            0 => String::new(),
+            left => format!(", {left} left where they were: replay does nothing for them"),
+        };
+        Ok(Outcome { summary: format!("replayed {replayed}{left}"), run: None, problems })
+    }
+
+    async fn apply_purge(
+        &self,
+        which: &operations::Letters,
+        oversight: &Oversight,
+    ) -> Result<Outcome, OperatorError> {
+        let (purged, cut) = self.operations.purge_watched(which, oversight).await?;
+        let mut problems = Vec::new();
+        match cut {
+            Some(Cut::Stopped) => problems.push("stopped: the others are still there".to_owned()),
+            Some(Cut::Failed(error)) => problems.push(error.to_string()),
+            None => {
+                if let operations::Letters::Ids(ids) = which {
+                    let missing = ids.iter().filter(|id| !purged.contains(id));
+                    problems.extend(
+                        missing.map(|id| OperationError::NoSuchLetter(id.clone()).to_string()),
+                    );
+                }
             }
         }
+        let summary = format!("deleted {}", count(purged.len(), "dead letter"));
+        Ok(Outcome { summary, run: None, problems })
     }
 
     async fn apply_each(
         &self,
         operation: &Operation,
         plans: &[Plan],
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError> {
-        let mut applied = 0;
+        let (mut ended, mut applied) = (0, 0);
         let mut enqueued: usize = 0;
         let mut problems = Vec::new();
-        for plan in plans {
-            match self.operations.apply(plan).await {
+        let doing = match operation {
+            Operation::Cancel(_) => "cancelling",
+            Operation::Requeue { .. } | Operation::RequeueAll(_) => "requeueing",
+            Operation::Resume { .. } => "answering",
+            _ => "reconciling",
+        };
+        let several = plans.len() > 1;
+        let mut waiting = plans.iter();
+        let mut running = FuturesUnordered::new();
+        loop {
+            // What has begun is seen to its end, also when it is to stop.
+            while running.len() < AT_ONCE && !oversight.is_stopped() {
+                let Some(plan) = waiting.next() else { break };
+                running.push(self.operations.apply(plan));
+            }
+            let Some(result) = running.next().await else { break };
+            ended += 1;
+            if several {
+                oversight.report(ended, plans.len(), doing);
+            }
+            match result {
                 Ok(done) => {
                     applied += 1;
                     enqueued += done.enqueued.len();
                 }
-                Err(error) if plans.len() == 1 => return Err(error.into()),
+                Err(error) if !several => return Err(error.into()),
                 Err(error) => problems.push(error.to_string()),
             }
+        }
+        if ended < plans.len() {
+            problems
+                .push(format!("stopped: {} are as they were", count(plans.len() - ended, "run")));
         }
         let runs = match plans {
             [plan] => format!("run {}", plan.run),
@@ -292,7 +355,9 @@ impl LocalOperator {
         let nodes = count(enqueued, "node");
         let summary = match operation {
             Operation::Cancel(_) => format!("cancelled {runs}"),
-            Operation::Requeue { .. } => format!("requeued {nodes} of {runs}"),
+            Operation::Requeue { .. } | Operation::RequeueAll(_) => {
+                format!("requeued {nodes} of {runs}")
+            }
             Operation::Resume { .. } => format!("answered {runs}"),
             _ => format!("reconciled {runs}: {nodes} enqueued"),
         };
@@ -311,23 +376,35 @@ fn preview_of(plans: Vec<Plan>, problems: Vec<String>) -> Preview {
     let line = |plan: &Plan, change: &Change| {
         if several { format!("run {}: {change}", plan.run) } else { change.to_string() }
     };
-    let mut lines: Vec<String> = plans
-        .iter()
-        .flat_map(|plan| plan.changes.iter().map(move |change| line(plan, change)))
-        .collect();
+    let mut all =
+        plans.iter().flat_map(|plan| plan.changes.iter().map(move |change| line(plan, change)));
+    let mut lines: Vec<String> = all.by_ref().take(MOST_LINES).collect();
+    match all.count() {
+        0 => {}
+        more => lines.push(format!("and {more} more changes of the same kinds")),
+    }
+    let unlisted = problems.len().saturating_sub(MOST_LINES);
+    let problems = problems.into_iter().take(MOST_LINES);
     lines.extend(problems);
+    if unlisted > 0 {
+        lines.push(format!("and {unlisted} more that are left out"));
+    }
     Preview { lines, affects: plans.len(), plan: Some(Arc::new(Planned::Runs(plans))) }
 }
 
-/// What is said about letters that a look does not show.
-fn unseen(total: usize, seen: usize) -> Option<String> {
-    let more = total.saturating_sub(seen);
-    (more > 0).then(|| format!("and {more} more that can't be looked at yet"))
+/// Whether a letter is one of those.
+fn means(which: &Letters, letter: &Letter) -> bool {
+    match which {
+        Letters::All => true,
+        Letters::Group(fingerprint) => letter.symptom.fingerprint == *fingerprint,
+        Letters::These(ids) => ids.contains(&letter.id),
+    }
 }
 
 fn letters(which: &Letters) -> operations::Letters {
     match which {
         Letters::These(ids) => operations::Letters::Ids(ids.clone()),
+        Letters::Group(fingerprint) => operations::Letters::Group(*fingerprint),
         Letters::All => operations::Letters::All,
     }
 }
@@ -345,6 +422,15 @@ mod tests {
         cluster::{Cluster, DeadLetter, Job, Lane, SystemClock, memory_cluster},
     };
 
+    fn started(run: &str) -> StartRequest {
+        StartRequest {
+            blueprint: "one".into(),
+            input: serde_json::Map::new(),
+            run: Some(run.to_owned()),
+            lint: Lint::Overlook,
+        }
+    }
+
     async fn poison(cluster: &Cluster, body: &str) {
         let letter = DeadLetter::new(body, "for a reason", 5, cluster.clock.now(), "w".into());
         cluster.queue.send(Lane::Poison, letter.encode(), Duration::ZERO).await.unwrap();
@@ -353,8 +439,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_a_job_is_left_out_of_a_replay_and_said_to_be() {
         let cluster = memory_cluster(Arc::new(SystemClock));
+        let one = serde_json::json!({ "id": "one", "nodes": [{ "id": "a", "uses": "x" }] });
+        let library = Library::fixed(vec![crate::blueprint::sanitize(one).unwrap()]);
         let operator = LocalOperator {
-            operations: Operations::new(cluster.clone(), Library::fixed(Vec::new()), "me"),
+            operations: Operations::new(cluster.clone(), library, "me"),
             worker: None,
             stalled_after: Duration::from_mins(1),
             kinds: None,
@@ -362,22 +450,29 @@ mod tests {
         };
         poison(&cluster, "junk").await;
         let junk = operator.operations.dead_letters().await.unwrap()[0].id.clone();
-        let refusal =
-            format!("dead letter \"{junk}\" is not a job and can't be replayed: purge it");
+        let stays = format!("dead letter {junk} stays: it is not a job: purge it");
         for which in [Letters::These(vec![junk.clone()]), Letters::All] {
             let preview = operator.preview(&Operation::Replay(which)).await.unwrap();
-            assert_eq!((preview.lines, preview.affects), (vec![refusal.clone()], 0));
+            assert_eq!((preview.lines, preview.affects), (vec![stays.clone()], 0));
         }
-        poison(&cluster, &Job::new("r".into(), "b".into(), "a".into()).encode()).await;
+        let run = operator.operations.start(started("r")).await.unwrap().run;
+        poison(&cluster, &Job::new(run, "one".into(), "a".into()).encode()).await;
         let ids = operator.operations.dead_letters().await.unwrap().into_iter().map(|it| it.id);
         let both = Operation::Replay(Letters::These(ids.collect()));
         let preview = operator.preview(&both).await.unwrap();
         assert_eq!((preview.lines.len(), preview.affects), (2, 1), "{preview:?}");
-        let outcome = operator.apply(&both, &preview).await.unwrap();
-        assert_eq!(outcome.summary, "replayed 1 dead letter");
+        let outcome = operator.apply(&both, &preview, &Oversight::nobody()).await.unwrap();
+        assert!(outcome.summary.starts_with("replayed 1 dead letter, 1 left"), "{outcome:?}");
         let left = operator.operations.dead_letters().await.unwrap();
         assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&junk]);
         let preview = operator.preview(&Operation::Purge(Letters::All)).await.unwrap();
         assert_eq!(preview.affects, 1, "{preview:?}");
+        let oversight = Oversight::nobody();
+        let purge = Operation::Purge(Letters::All);
+        let outcome = operator.apply(&purge, &preview, &oversight).await.unwrap();
+        assert_eq!(
+            (outcome.summary.as_str(), outcome.problems.len()),
+            ("deleted 1 dead letter", 0)
+        );
     }
 }

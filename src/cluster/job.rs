@@ -75,7 +75,7 @@ impl Job {
 
     /// Reads a message's body: base64 of JSON, or the JSON itself.
     pub fn decode(body: &str) -> Result<Self, BadJob> {
-        let json = decode_text(body).map_err(BadJob)?;
+        let json = message_text(body).map_err(BadJob)?;
         let job: Self = serde_json::from_str(&json).map_err(|error| BadJob(error.to_string()))?;
         RunId::parse(&job.run_id).map_err(|error| BadJob(format!("runId: {error}")))?;
         Ok(job)
@@ -83,7 +83,7 @@ impl Job {
 
     /// The run that a body names although it is not a job.
     pub(crate) fn run_named_in(body: &str) -> Option<RunId> {
-        let json = decode_text(body).ok()?;
+        let json = message_text(body).ok()?;
         let message: serde_json::Value = serde_json::from_str(&json).ok()?;
         RunId::parse(message.get("runId")?.as_str()?).ok()
     }
@@ -108,6 +108,9 @@ pub struct DeadLetter {
     pub failed_at: String,
     /// Who put it here.
     pub worker: WorkerName,
+    /// The job queue that its message was in. Absent in those of others, and in older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
 }
 
 impl DeadLetter {
@@ -130,7 +133,14 @@ impl DeadLetter {
             dequeue_count,
             failed_at: at.to_string(),
             worker,
+            queue: None,
         }
+    }
+
+    /// The same of a message of this job queue.
+    #[must_use]
+    pub fn from_queue(self, queue: &str) -> Self {
+        Self { queue: Some(queue.to_owned()), ..self }
     }
 
     /// The message's body: base64 of JSON, the original's body cut until the whole fits.
@@ -153,7 +163,7 @@ impl DeadLetter {
 
     /// Reads a message's body.
     pub fn decode(body: &str) -> Result<Self, BadJob> {
-        let json = decode_text(body).map_err(BadJob)?;
+        let json = message_text(body).map_err(BadJob)?;
         serde_json::from_str(&json).map_err(|error| BadJob(error.to_string()))
     }
 }
@@ -163,8 +173,8 @@ fn encode(message: &impl Serialize) -> String {
     STANDARD.encode(serde_json::to_vec(message).unwrap_or_default())
 }
 
-/// The JSON text in a message's body.
-fn decode_text(body: &str) -> Result<String, String> {
+/// The text in a message's body: it is that itself, or base64 of it.
+pub(crate) fn message_text(body: &str) -> Result<String, String> {
     let body = body.trim();
     if body.starts_with('{') {
         return Ok(body.to_owned());

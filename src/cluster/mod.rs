@@ -25,9 +25,12 @@ pub use coordination::{
     Acquired, CoordinationStore, Heartbeat, HeldLock, Holder, Key, Ownership, WorkerMode,
 };
 pub use error::{ClusterError, Fault, Result, Service};
+pub(crate) use job::message_text;
 pub use job::{BadJob, DeadLetter, Job};
 pub use memory::memory_cluster;
-pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
+pub use queue::{
+    Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, QUEUE_NAME, Receipt,
+};
 pub use sqlite::{Lifetime, SqliteOptions, sqlite_cluster, sqlite_cluster_with};
 pub use state::{
     ChangeMark, NodeCounts, ReadDocument, Remarks, StateStore, StatusItem, StatusPage, StatusQuery,

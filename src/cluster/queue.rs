@@ -22,6 +22,9 @@ pub const MAX_VISIBILITY: Duration = Duration::from_hours(7 * 24);
 /// The most messages one receive or peek gives.
 pub const MAX_RECEIVE: usize = 32;
 
+/// What the job queue of a cluster is called that has but one.
+pub const QUEUE_NAME: &str = "flowcraft-jobs";
+
 /// Proof of having received a message: needed to change or delete it, and void once somebody else
 /// has received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,11 @@ pub struct Depth {
 ///   happened, and the old receipt may be void.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
+    /// What the job queue is called: dead letters say which one they came from.
+    fn name(&self) -> &str {
+        QUEUE_NAME
+    }
+
     /// Sends a message that becomes visible after `delay` (at most [`MAX_VISIBILITY`]; a longer one
     /// is cut to it).
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()>;

@@ -9,7 +9,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    cluster::{Clock, DeadLetter, Job, JobQueue, Lane, MAX_RECEIVE, Peeked, Result},
+    cluster::{Clock, Job, JobQueue, Lane, MAX_RECEIVE, Peeked, Result},
     engine::Timestamp,
 };
 
@@ -114,9 +114,6 @@ fn queued_job(message: Peeked) -> QueuedJob {
 }
 
 fn dead_letter(message: Peeked) -> DeadLetterRow {
-    DeadLetterRow {
-        letter: DeadLetter::decode(&message.body).ok(),
-        message_id: message.message_id,
-        inserted_at: message.inserted_at,
-    }
+    let Peeked { message_id, inserted_at, dequeue_count, body } = message;
+    DeadLetterRow::new(message_id, inserted_at, dequeue_count, body)
 }

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{detail::RunDetail, runs::RunsView, warnings::Warnings};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId},
-    cluster::{DeadLetter, Heartbeat, HeldLock},
+    cluster::{DeadLetter, Heartbeat, HeldLock, Job, Peeked},
     engine::Timestamp,
+    operations::{Letter, Symptom},
 };
 
 /// What is known about a cluster at one moment. Never changes; cloning is cheap.
@@ -140,11 +141,33 @@ pub struct DeadLetterRow {
     pub message_id: String,
     /// When it was put there.
     pub inserted_at: Timestamp,
+    /// How often it was received there.
+    pub dequeue_count: u32,
     /// What it says; nothing if it was put there by another program.
     pub letter: Option<DeadLetter>,
+    /// The job in it, if it is one.
+    pub job: Option<Job>,
+    /// Its body as it is.
+    pub body: String,
+    /// What went wrong.
+    pub symptom: Symptom,
 }
 
 impl DeadLetterRow {
+    /// The row of a message with this body.
+    pub fn new(
+        message_id: String,
+        inserted_at: Timestamp,
+        dequeue_count: u32,
+        body: String,
+    ) -> Self {
+        let message = Peeked { message_id, body, dequeue_count, inserted_at };
+        let letter = Letter::from(message);
+        let job = letter.job();
+        let Letter { id, inserted_at, dequeue_count, letter, body, symptom } = letter;
+        Self { message_id: id, inserted_at, dequeue_count, letter, job, body, symptom }
+    }
+
     /// When its job failed, as it says itself; else when it was put there.
     pub fn failed_at(&self) -> Timestamp {
         let failed_at = self.letter.as_ref().map(|letter| letter.failed_at.as_str());
@@ -199,8 +222,7 @@ mod tests {
     fn a_dead_letter_is_as_old_as_its_failure() {
         let (failed, inserted) = (Timestamp::from_seconds(1_000), Timestamp::from_seconds(9_000));
         let letter = DeadLetter::new("junk", "for a reason", 5, failed, "w".into());
-        let mut row =
-            DeadLetterRow { message_id: "m".into(), inserted_at: inserted, letter: Some(letter) };
+        let mut row = DeadLetterRow::new("m".into(), inserted, 0, letter.encode());
         assert_eq!(row.failed_at(), failed);
         if let Some(letter) = &mut row.letter {
             letter.failed_at = "yesterday".to_owned();

@@ -192,7 +192,7 @@ fn messages_that_wait_and_poison() {
     assert_eq!(rig.later(119), []);
     assert_eq!(rig.later(1), [], "a timer's message is old at once, and taken at once");
     assert_eq!(rig.later(20), [(WarningKind::QueueOld, "queue".to_owned())]);
-    let letter = DeadLetterRow { message_id: "m".to_owned(), inserted_at: rig.now(), letter: None };
+    let letter = DeadLetterRow::new("m".to_owned(), rig.now(), 1, "?".to_owned());
     rig.snapshot.queue =
         live(QueueView { poison: 1, dead_letters: vec![letter], ..QueueView::default() });
     assert_eq!(rig.look(), [(WarningKind::Poison, "poison queue".to_owned())]);

@@ -4,12 +4,20 @@
 //! What changes a run is planned first: a [`Plan`] can be shown, and is applied only to the document
 //! that it was made from.
 
+mod canary;
 mod dead_letters;
 mod explain;
 mod in_memory;
+mod letter_groups;
+mod letter_walk;
+mod masked;
 mod plan;
+mod progress;
+mod prospect;
+mod replay;
 mod rest;
 mod start;
+mod symptom;
 mod view;
 
 use crate::{
@@ -20,12 +28,18 @@ use crate::{
 };
 
 pub use self::{
-    dead_letters::{Letter, Letters},
+    canary::{CanaryReport, CanaryVerdict},
+    dead_letters::{Cut, Depth, Letter, Letters},
     explain::{Cause, CauseKind, Confidence},
     in_memory::run_in_memory,
+    letter_groups::{Grouped, LetterGroup, group_letters},
     plan::{Change, Done, Plan},
+    progress::{Oversight, Progress},
+    prospect::Prospect,
+    replay::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
+    symptom::{BadFingerprint, Fingerprint, ReasonKind, Symptom},
     view::{NodeError, NodeLine, NodeStanding, RunView},
 };
 
@@ -92,6 +106,30 @@ pub enum OperationError {
     /// The dead letter with that id is not a job.
     #[error("dead letter \"{0}\" is not a job and can't be replayed: purge it")]
     NotAJob(String),
+    /// Replaying the dead letter with that id does nothing, or would send it to another queue than
+    /// it came from.
+    #[error("dead letter \"{id}\" is not replayed: {why}")]
+    NotReplayed {
+        /// The letter.
+        id: String,
+        /// Why not.
+        why: Prospect,
+    },
+}
+
+impl OperationError {
+    /// Whether the run has moved since the plan was made.
+    pub(crate) fn has_moved(&self) -> bool {
+        matches!(self, Self::Refused { refusal: Refusal::Moved, .. })
+    }
+
+    /// That a letter which was named stays where it is.
+    pub(crate) fn not_replayed(id: String, why: &Prospect) -> Self {
+        match why {
+            Prospect::NotAJob => Self::NotAJob(id),
+            why => Self::NotReplayed { id, why: why.clone() },
+        }
+    }
 }
 
 fn did_you_mean(near: Option<&BlueprintId>) -> String {

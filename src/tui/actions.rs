@@ -40,6 +40,7 @@ pub enum Action {
     Answer,
     Replay,
     Purge,
+    Stop,
     Pause,
     Drain,
     Palette,
@@ -142,14 +143,14 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 45] = [
+pub static ACTIONS: [ActionInfo; 46] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
         "requeue",
         &["r"],
         "requeue",
-        "run the failed or stuck nodes of the run again; in a run, the chosen node",
+        "run the failed or stuck nodes of the run, or of the marked runs, again; in a run, the chosen node",
     ),
     changes(
         A::Reconcile,
@@ -177,14 +178,22 @@ pub static ACTIONS: [ActionInfo; 45] = [
         "replay",
         &["P"],
         "replay",
-        "put the dead letter, or the marked ones, back into the queue",
+        "try the dead letter, the group or the marked ones again: one as a canary first",
     ),
     changes(
         A::Purge,
         "purge",
         &["X"],
         "purge",
-        "delete the dead letter, or the marked ones, for good",
+        "delete the dead letter, the group or the marked ones for good",
+    ),
+    looks(
+        A::Stop,
+        "stop",
+        &["S"],
+        Group::Act,
+        "stop",
+        "stop the operation under way: what is not done yet stays as it is",
     ),
     looks(
         A::Filter,
@@ -194,7 +203,14 @@ pub static ACTIONS: [ActionInfo; 45] = [
         "filter",
         "filter the list: words, status:failed, blueprint:x, stalled",
     ),
-    looks(A::Open, "open", &["enter"], Move, "open", "zoom into the pane, open what is selected"),
+    looks(
+        A::Open,
+        "open",
+        &["enter"],
+        Move,
+        "open",
+        "zoom into the pane, open what is selected; unfold a group of dead letters",
+    ),
     looks(
         A::Back,
         "back",

@@ -1,7 +1,7 @@
 //! The dashboard's state.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -19,11 +19,13 @@ use super::{
     operator::Operation,
     rows::{ListId, Rows, RunOrder},
     theme::Theme,
+    under_way::UnderWay,
 };
 use crate::{
     blueprint::{BlueprintId, RunId},
     engine::Timestamp,
     monitor::Snapshot,
+    operations::Fingerprint,
 };
 
 /// A screen.
@@ -222,6 +224,8 @@ pub(crate) struct App {
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
     pub(super) rows: Rows,
+    /// The groups of dead letters whose letters are shown.
+    pub(super) unfolded: BTreeSet<Fingerprint>,
     pub(super) dialog: Option<Dialog>,
     /// What was last typed as the input of a blueprint.
     pub(super) drafts: HashMap<BlueprintId, String>,
@@ -229,7 +233,7 @@ pub(crate) struct App {
     /// The latest last.
     pub(super) done: VecDeque<Done>,
     /// Operations that are under way.
-    pub(super) under_way: usize,
+    pub(super) under_way: Vec<UnderWay>,
     pub(super) tickets: u64,
     /// The operator has left; the worker is being drained.
     pub(super) leaving: bool,
@@ -273,11 +277,12 @@ impl App {
             filters: HashMap::new(),
             order: RunOrder::default(),
             rows: Rows::default(),
+            unfolded: BTreeSet::new(),
             dialog: None,
             drafts: HashMap::new(),
             toasts: VecDeque::new(),
             done: VecDeque::new(),
-            under_way: 0,
+            under_way: Vec::new(),
             tickets: 0,
             leaving: false,
             logs: Logs {
@@ -412,6 +417,7 @@ impl App {
                 self.focus == ListId::Letters
                     || (self.focus == ListId::Jobs && self.shown().queue.data.poison > 0)
             }
+            Action::Stop => self.can_stop(),
             Action::Pause | Action::Drain => self.worker.is_some(),
             Action::Filter => {
                 let narrowed = !self.filter(self.focus).is_empty();

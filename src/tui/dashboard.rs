@@ -1,6 +1,12 @@
 //! The loop: hear everything that happened, then draw once if anything changed.
 
-use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use crossterm::event::{Event, EventStream};
 use futures::{FutureExt, Stream, StreamExt};
@@ -8,6 +14,7 @@ use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     app::{Access, App},
@@ -15,7 +22,7 @@ use super::{
     keymap::Keymap,
     log::new_lines,
     message::{Command, ExitReason, Message, WorkerStatus},
-    operator::{Operation, Operator, OperatorError, Preview},
+    operator::{Operation, Operator, OperatorError, Oversight, Preview},
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
@@ -26,7 +33,7 @@ use crate::{blueprint::LibraryState, cluster::Clock, monitor::MonitorHandle};
 /// The shortest time between two frames: thirty a second.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// How long a plan may take, and how long carrying it out may.
+/// How long a plan may take, and how long carrying it out may without saying how far it is.
 const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 const APPLY_LIMIT: Duration = Duration::from_mins(10);
 
@@ -113,7 +120,7 @@ async fn drive(
     for message in ears.first() {
         update(&mut app, message);
     }
-    let hands = Hands { monitor, operator, results };
+    let hands = Hands { monitor, operator, results, under_way: Arc::default() };
     draw(surface, &mut app)?;
     let mut drawn = Instant::now();
     loop {
@@ -253,6 +260,15 @@ struct Hands {
     monitor: MonitorHandle,
     operator: Arc<dyn Operator>,
     results: mpsc::Sender<Message>,
+    /// What stops the operations that are under way, by their tickets.
+    under_way: Arc<Tokens>,
+}
+
+/// What stops operations, by their tickets.
+type Tokens = Mutex<HashMap<u64, CancellationToken>>;
+
+fn tokens(tokens: &Tokens) -> MutexGuard<'_, HashMap<u64, CancellationToken>> {
+    tokens.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hands {
@@ -260,7 +276,12 @@ impl Hands {
     fn carry_out(&self, surface: &mut impl Surface, command: Command) -> io::Result<Next> {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
-            Command::Apply { operation, preview } => self.apply(operation, preview),
+            Command::Apply { ticket, operation, preview } => self.apply(ticket, operation, preview),
+            Command::Stop { ticket } => {
+                if let Some(stop) = tokens(&self.under_way).get(&ticket) {
+                    stop.cancel();
+                }
+            }
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
@@ -280,10 +301,38 @@ impl Hands {
         });
     }
 
-    fn apply(&self, operation: Operation, preview: Preview) {
+    fn apply(&self, ticket: u64, operation: Operation, preview: Preview) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
+        let under_way = self.under_way.clone();
+        let stop = CancellationToken::new();
+        tokens(&under_way).insert(ticket, stop.clone());
         tokio::spawn(async move {
-            let result = bounded(APPLY_LIMIT, operator.apply(&operation, &preview)).await;
+            // Of many reports only the latest is of interest.
+            let (reports, mut reported) = watch::channel(None);
+            let oversight = Oversight::new(
+                move |progress| {
+                    reports.send_replace(Some(progress));
+                },
+                stop,
+            );
+            let result = {
+                let answer = caught(operator.apply(&operation, &preview, &oversight));
+                let mut answer = std::pin::pin!(answer);
+                loop {
+                    tokio::select! {
+                        biased;
+                        result = &mut answer => break result,
+                        Ok(()) = reported.changed() => {
+                            let progress = reported.borrow_and_update().clone();
+                            if let Some(progress) = progress {
+                                let _ = results.send(Message::Progress { ticket, progress }).await;
+                            }
+                        }
+                        () = tokio::time::sleep(APPLY_LIMIT) => break Err(no_answer(APPLY_LIMIT)),
+                    }
+                }
+            };
+            tokens(&under_way).remove(&ticket);
             let _ = results.send(Message::Applied { operation, result }).await;
         });
     }
@@ -294,17 +343,25 @@ async fn bounded<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, OperatorError>>,
 ) -> Result<T, OperatorError> {
-    let answer = AssertUnwindSafe(answer).catch_unwind();
-    match tokio::time::timeout(limit, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(OperatorError::Failed(
+    tokio::time::timeout(limit, caught(answer)).await.unwrap_or_else(|_| Err(no_answer(limit)))
+}
+
+/// Takes a panic for a failure.
+async fn caught<T>(
+    answer: impl Future<Output = Result<T, OperatorError>>,
+) -> Result<T, OperatorError> {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        Err(OperatorError::Failed(
             "a defect in this program: it panicked, the log says where".to_owned(),
-        )),
-        Err(_) => Err(OperatorError::Failed(format!(
-            "no answer within {}; it may have happened, look before you try again",
-            humantime::format_duration(limit)
-        ))),
-    }
+        ))
+    })
+}
+
+fn no_answer(limit: Duration) -> OperatorError {
+    OperatorError::Failed(format!(
+        "no answer within {}; it may have happened, look before you try again",
+        humantime::format_duration(limit)
+    ))
 }
 
 /// The signals that concern a dashboard.

@@ -22,7 +22,7 @@ use super::{
         app::Access,
         keymap::Keymap,
         message::{ExitReason, WorkerStatus},
-        operator::{Operation, Operator, OperatorError, Outcome, Preview},
+        operator::{Operation, Operator, OperatorError, Outcome, Oversight, Preview},
         terminal::Surface,
         theme::{Colours, Theme},
     },
@@ -82,10 +82,20 @@ impl Operator for Slow {
         &self,
         operation: &Operation,
         preview: &Preview,
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError> {
         let plan = preview.plan.as_ref().and_then(|plan| plan.downcast_ref::<u32>());
         if *operation != Operation::DrainWorker {
             assert_eq!(plan, Some(&42), "the plan comes back to the one who made it");
+        }
+        if let Operation::Purge(_) = operation {
+            for done in 0.. {
+                oversight.report(done, 1_000, "purging");
+                tokio::select! {
+                    () = oversight.stopped() => break,
+                    () = tokio::time::sleep(Duration::from_secs(40)) => {}
+                }
+            }
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.applied.lock().unwrap().push(operation.clone());
@@ -208,6 +218,21 @@ async fn a_plan_is_made_agreed_to_and_carried_out_while_keys_go_on() {
     rig.press("2");
     rig.sees("it was done").await;
     assert_eq!(*rig.operator.applied.lock().unwrap(), [Operation::DrainWorker]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_on_many_says_how_far_it_is_and_can_be_stopped() {
+    let mut rig = rig();
+    rig.fake.held.lock().poison = 3;
+    rig.sees("3 poison").await;
+    rig.press("3X");
+    rig.sees("the plan: Purge all dead letters").await;
+    rig.press("y");
+    // Longer than an operation may be silent.
+    rig.sees("purging 30/1000").await;
+    rig.press("S");
+    rig.sees("it was done").await;
+    assert_eq!(rig.operator.applied.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

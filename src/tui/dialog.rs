@@ -7,7 +7,10 @@ use super::{
     operator::{Operation, Preview},
     rows::ListId,
 };
-use crate::blueprint::{BlueprintId, RunId};
+use crate::{
+    blueprint::{BlueprintId, RunId},
+    monitor::DeadLetterRow,
+};
 
 /// The most text an input takes, in bytes.
 pub(super) const INPUT_LIMIT: usize = 256 * 1024;
@@ -27,6 +30,8 @@ pub(super) enum Dialog {
     Help {
         scroll: usize,
     },
+    /// A dead letter with all that is known of it.
+    Letter(LetterView),
     /// Leave although nodes are still running?
     Leave(Choice),
 }
@@ -37,6 +42,7 @@ impl Dialog {
         match self {
             Self::Help { scroll } => *scroll = line,
             Self::Confirm(confirm) => confirm.scroll = line,
+            Self::Letter(view) => view.scroll = line,
             _ => {}
         }
     }
@@ -71,6 +77,12 @@ pub(super) struct Confirm {
     pub(super) moved: Option<String>,
     /// The form to go back to.
     pub(super) back: Option<Box<Dialog>>,
+}
+
+/// Shows a dead letter, as it was when it was opened.
+pub(super) struct LetterView {
+    pub(super) row: Box<DeadLetterRow>,
+    pub(super) scroll: usize,
 }
 
 /// How far the plan is.

@@ -6,7 +6,7 @@ use crossterm::event::Event;
 
 use super::{
     catalog::Catalog,
-    operator::{Operation, OperatorError, Outcome, Preview},
+    operator::{Operation, OperatorError, Outcome, Preview, Progress},
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
 
@@ -32,6 +32,13 @@ pub enum Message {
         /// The plan.
         result: Result<Preview, OperatorError>,
     },
+    /// An operation that is under way says how far it is.
+    Progress {
+        /// Which one.
+        ticket: u64,
+        /// How far.
+        progress: Progress,
+    },
     /// An operation ended.
     Applied {
         /// Which one.
@@ -53,10 +60,17 @@ pub enum Command {
     },
     /// Carry out a plan.
     Apply {
+        /// To be named where it reports how far it is, or is to be stopped.
+        ticket: u64,
         /// Of this.
         operation: Operation,
         /// The plan.
         preview: Preview,
+    },
+    /// Have an operation that is under way stop.
+    Stop {
+        /// Which one.
+        ticket: u64,
     },
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),

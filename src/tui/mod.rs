@@ -13,6 +13,7 @@ mod filter;
 mod headless;
 mod json_lines;
 mod keymap;
+mod letters;
 mod list;
 mod log;
 mod message;
@@ -22,6 +23,7 @@ mod terminal;
 mod text;
 mod theme;
 mod theme_file;
+mod under_way;
 mod update;
 mod view;
 
@@ -33,6 +35,9 @@ pub use headless::Headless;
 pub use keymap::{Keymap, KeymapError, key_table_markdown};
 pub use log::start_log;
 pub use message::{Command, ExitReason, Message, WorkerStatus};
-pub use operator::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs};
+pub use operator::{
+    Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview,
+    Progress, Runs,
+};
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};

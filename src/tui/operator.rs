@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::blueprint::{BlueprintId, NodeId, RunId};
+pub use crate::operations::{Fingerprint, Oversight, Progress};
 
 /// Something that changes the cluster, or the worker in this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub enum Operation {
         /// The nodes; the failed or stuck ones if none is named.
         nodes: Vec<NodeId>,
     },
+    /// Run the failed or stuck nodes of several runs again.
+    RequeueAll(Vec<RunId>),
     /// Resume stalled runs.
     Reconcile(Runs),
     /// Answer a node that waits.
@@ -39,8 +42,10 @@ pub enum Operation {
     },
     /// Stop runs.
     Cancel(Vec<RunId>),
-    /// Put dead letters back into the queue.
+    /// Put dead letters back into the queue: one as a canary first, the others if it passes.
     Replay(Letters),
+    /// Put dead letters back into the queue without a canary.
+    ReplayAtOnce(Letters),
     /// Delete dead letters.
     Purge(Letters),
     /// Take no new jobs for now.
@@ -65,6 +70,8 @@ pub enum Runs {
 pub enum Letters {
     /// Those with these message ids.
     These(Vec<String>),
+    /// Those that failed alike.
+    Group(Fingerprint),
     /// All of them.
     All,
 }
@@ -78,6 +85,7 @@ impl Operation {
         };
         let letters = |letters: &Letters| match letters {
             Letters::All => "all dead letters".to_owned(),
+            Letters::Group(fingerprint) => format!("the dead letters of group {fingerprint}"),
             Letters::These(ids) => super::text::count(ids.len(), "dead letter"),
         };
         match self {
@@ -87,11 +95,13 @@ impl Operation {
                 [node] => format!("Requeue node {node} of run {run}"),
                 nodes => format!("Requeue {} nodes of run {run}", nodes.len()),
             },
+            Self::RequeueAll(these) => format!("Requeue {}", runs(these)),
             Self::Reconcile(Runs::AllStalled) => "Reconcile all stalled runs".to_owned(),
             Self::Reconcile(Runs::These(these)) => format!("Reconcile {}", runs(these)),
             Self::Resume { run, node, .. } => format!("Answer node {node} of run {run}"),
             Self::Cancel(these) => format!("Cancel {}", runs(these)),
             Self::Replay(which) => format!("Replay {}", letters(which)),
+            Self::ReplayAtOnce(which) => format!("Replay {} without a canary", letters(which)),
             Self::Purge(which) => format!("Purge {}", letters(which)),
             Self::PauseWorker => "Pause this worker".to_owned(),
             Self::ResumeWorker => "Let this worker go on".to_owned(),
@@ -103,8 +113,21 @@ impl Operation {
     pub fn runs(&self) -> &[RunId] {
         match self {
             Self::Requeue { run, .. } | Self::Resume { run, .. } => std::slice::from_ref(run),
-            Self::Reconcile(Runs::These(runs)) | Self::Cancel(runs) => runs,
+            Self::Reconcile(Runs::These(runs)) | Self::Cancel(runs) | Self::RequeueAll(runs) => {
+                runs
+            }
             _ => &[],
+        }
+    }
+
+    /// The same replay without a canary, or with one; nothing for other operations, and where one
+    /// letter is all there is.
+    pub(super) fn other_canary(&self) -> Option<Self> {
+        let several = |which: &Letters| !matches!(which, Letters::These(ids) if ids.len() < 2);
+        match self {
+            Self::Replay(which) if several(which) => Some(Self::ReplayAtOnce(which.clone())),
+            Self::ReplayAtOnce(which) => Some(Self::Replay(which.clone())),
+            _ => None,
         }
     }
 
@@ -165,9 +188,13 @@ pub trait Operator: Send + Sync {
 
     /// Carries out an operation as its preview said, under the versions the preview was made from.
     /// [`Operation::DrainWorker`] may come with an empty preview: when the operator leaves.
+    ///
+    /// What is done to many things reports how far it is, and stops between two of them when it is
+    /// told to: it is an outcome then that says how far it came.
     async fn apply(
         &self,
         operation: &Operation,
         preview: &Preview,
+        oversight: &Oversight,
     ) -> Result<Outcome, OperatorError>;
 }

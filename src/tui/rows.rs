@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     app::{App, Done},
     filter::Filter,
+    letters::{LetterRow, LetterRows, group_key},
 };
 use crate::{
     blueprint::RunId,
@@ -94,6 +95,7 @@ impl RunOrder {
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) runs: Vec<Arc<RunRow>>,
+    pub(super) letters: LetterRows,
     /// For the other lists, the places of the rows in the snapshot.
     places: [Vec<usize>; ListId::COUNT],
     /// What `runs` was made of.
@@ -103,12 +105,17 @@ pub(super) struct Rows {
 impl Rows {
     /// The place in the snapshot of a list's row.
     pub(super) fn place(&self, list: ListId, row: usize) -> Option<usize> {
-        self.places[list as usize].get(row).copied()
+        match (list, self.letters.get(row)) {
+            (ListId::Letters, Some(LetterRow::Letter(at))) => Some(at),
+            (ListId::Letters, _) => None,
+            _ => self.places[list as usize].get(row).copied(),
+        }
     }
 
     pub(super) fn count(&self, list: ListId) -> usize {
         match list {
             ListId::Runs => self.runs.len(),
+            ListId::Letters => self.letters.len(),
             list => self.places[list as usize].len(),
         }
     }
@@ -156,9 +163,9 @@ impl App {
         let snapshot = self.shown().clone();
         let mut rows = std::mem::take(&mut self.rows);
         rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order, self.now());
+        rows.letters.list(&snapshot, self.filter(ListId::Letters), &self.unfolded);
         for list in [
             ListId::Jobs,
-            ListId::Letters,
             ListId::Locks,
             ListId::Workers,
             ListId::Blueprints,
@@ -203,16 +210,18 @@ impl App {
     fn unfiltered(&self, list: ListId, snapshot: &Snapshot) -> usize {
         match list {
             ListId::Jobs => snapshot.queue.data.next.len(),
-            ListId::Letters => snapshot.queue.data.dead_letters.len(),
             ListId::Locks => snapshot.locks.data.locks.len(),
             ListId::Workers => snapshot.workers.data.workers.len(),
             ListId::Blueprints => self.catalog.blueprints.len(),
             ListId::Warnings => snapshot.warnings.data.list().len(),
             ListId::History => self.done.len(),
             ListId::Nodes => self.detail_of(snapshot).map_or(0, |detail| detail.nodes.len()),
-            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
-                0
-            }
+            ListId::Runs
+            | ListId::Letters
+            | ListId::Inspector
+            | ListId::Logs
+            | ListId::Context
+            | ListId::RunLogs => 0,
         }
     }
 
@@ -223,14 +232,6 @@ impl App {
                 let message = &snapshot.queue.data.next[at];
                 message.job.as_ref().map_or_else(String::new, |(run, node, blueprint)| {
                     format!("{run} {node} {blueprint}")
-                })
-            }
-            ListId::Letters => {
-                let letter = snapshot.queue.data.dead_letters[at].letter.as_ref();
-                letter.map_or_else(String::new, |letter| {
-                    let job =
-                        letter.job.as_ref().map(|job| format!("{} {}", job.run_id, job.node_id));
-                    format!("{} {}", job.unwrap_or_default(), letter.reason)
                 })
             }
             ListId::Locks => {
@@ -258,9 +259,12 @@ impl App {
                     node.state.as_str()
                 )
             }),
-            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
-                String::new()
-            }
+            ListId::Runs
+            | ListId::Letters
+            | ListId::Inspector
+            | ListId::Logs
+            | ListId::Context
+            | ListId::RunLogs => String::new(),
         }
     }
 
@@ -269,6 +273,12 @@ impl App {
             return self.rows.runs.get(row).map(|row| then(&row.item.run_id));
         }
         let snapshot = self.shown();
+        if list == ListId::Letters
+            && let LetterRow::Group(at) = self.rows.letters.get(row)?
+        {
+            let group = self.rows.letters.groups.get(at)?;
+            return Some(then(&group_key(group.symptom.fingerprint)));
+        }
         let at = self.rows.place(list, row)?;
         match list {
             ListId::Jobs => snapshot.queue.data.next.get(at).map(|it| then(&it.message_id)),
@@ -333,7 +343,7 @@ impl App {
             }
             ListId::Letters => {
                 let letter = snapshot.queue.data.dead_letters.get(self.selected_place(list)?)?;
-                Some(letter.letter.as_ref()?.job.as_ref()?.run_id.clone())
+                letter.job.as_ref().map(|job| job.run_id.clone())
             }
             ListId::Locks => {
                 snapshot.locks.data.locks.get(self.selected_place(list)?)?.run_id.clone()

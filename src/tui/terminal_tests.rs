@@ -21,7 +21,7 @@ use super::{
         app::Access,
         dashboard::{DashboardDeps, run_dashboard},
         keymap::Keymap,
-        operator::{Operation, Operator, OperatorError, Outcome, Preview},
+        operator::{Operation, Operator, OperatorError, Outcome, Oversight, Preview},
         theme::{Colours, Theme},
     },
     osc52, restore_terminal_on_panic,
@@ -50,7 +50,12 @@ impl Operator for Panics {
     async fn preview(&self, _: &Operation) -> Result<Preview, OperatorError> {
         panic!("the operator fell over")
     }
-    async fn apply(&self, _: &Operation, _: &Preview) -> Result<Outcome, OperatorError> {
+    async fn apply(
+        &self,
+        _: &Operation,
+        _: &Preview,
+        _: &Oversight,
+    ) -> Result<Outcome, OperatorError> {
         panic!("the operator fell over")
     }
 }

@@ -21,8 +21,8 @@ impl Worker {
             core.now(),
             core.name.clone(),
         );
-        let body = letter.encode();
         let queue = &core.cluster().queue;
+        let body = letter.from_queue(queue.name()).encode();
         let kept = core
             .patience()
             .call(|| queue.send(Lane::Poison, body.clone(), std::time::Duration::ZERO))

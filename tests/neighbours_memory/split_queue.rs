@@ -59,6 +59,10 @@ fn marked(receipt: Receipt, original: &Receipt) -> Receipt {
 
 #[async_trait]
 impl JobQueue for SplitQueue {
+    fn name(&self) -> &str {
+        self.ours.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         let queue = if lane == Lane::Jobs { self.queue_for(&body) } else { &self.ours };
         queue.send(lane, body, delay).await

@@ -155,6 +155,10 @@ impl Faulty {
 
 #[async_trait]
 impl JobQueue for Faulty {
+    fn name(&self) -> &str {
+        self.inner.queue.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         let queue = &self.inner.queue;
         let lag = if self.world.chance(self.world.rates.delayed) {

@@ -88,6 +88,10 @@ impl Counting {
 
 #[async_trait]
 impl JobQueue for Counting {
+    fn name(&self) -> &str {
+        self.inner.queue.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         self.call("queue", "send", self.inner.queue.send(lane, body, delay)).await
     }

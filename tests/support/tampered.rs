@@ -196,6 +196,10 @@ impl Tampered {
 
 #[async_trait]
 impl JobQueue for Tampered {
+    fn name(&self) -> &str {
+        self.inner.queue.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         let name = if lane == Lane::Jobs { "send" } else { "send_poison" };
         let queue = &self.inner.queue;

@@ -1,10 +1,18 @@
 //! Commands that look at the cluster's services or at this program.
 
+use std::time::Duration;
+
 use clap::{Args as ClapArgs, Subcommand};
 use clap_complete::Shell;
 
 use super::{ChangeArgs, value};
-use crate::{blueprint::BlueprintId, cluster::MAX_RECEIVE, engine::RunStatus};
+use crate::{
+    blueprint::BlueprintId,
+    cluster::MAX_RECEIVE,
+    config::parse_duration,
+    engine::RunStatus,
+    operations::{CanaryRule, Fingerprint, Letters},
+};
 
 /// Arguments of `runs`.
 #[derive(Debug, ClapArgs)]
@@ -63,7 +71,8 @@ const MAX_PEEK: i64 = MAX_RECEIVE as i64;
 #[command(after_help = "\
 Examples:
   flowcraft-tui dead-letters
-  flowcraft-tui dead-letters replay 7 8
+  flowcraft-tui dead-letters list --group
+  flowcraft-tui dead-letters replay --group 3fa81c09
   flowcraft-tui dead-letters purge --all --yes")]
 pub struct DeadLettersArgs {
     /// What to do; nothing: list.
@@ -75,48 +84,92 @@ pub struct DeadLettersArgs {
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
     /// List them
-    List,
+    List(ListLettersArgs),
     /// What changes it.
     #[command(flatten)]
     Change(DeadLetterChange),
 }
 
+/// Arguments of `dead-letters list`.
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  flowcraft-tui dead-letters list --group
+  flowcraft-tui dead-letters list --deep --json")]
+pub struct ListLettersArgs {
+    /// Show those together that failed alike
+    #[arg(long)]
+    pub group: bool,
+    /// Look at all of them: each is received, hidden for up to half a minute, and given back;
+    /// otherwise at the first 32
+    #[arg(long)]
+    pub deep: bool,
+}
+
 /// What changes the poison queue.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetterChange {
-    /// Run the nodes again that they stand for
-    Replay(LettersArgs),
+    /// Run the nodes again that they stand for: one as a canary first, the others if it passes
+    Replay(ReplayArgs),
     /// Delete them for good
     Purge(LettersArgs),
+}
+
+/// Arguments of `dead-letters replay`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  flowcraft-tui dead-letters replay 7 8
+  flowcraft-tui dead-letters replay --group 3fa81c09 --dry-run
+  flowcraft-tui dead-letters replay --all --canary-timeout 5m --yes
+
+Of several, one of each group goes first; the others follow once its node has completed or moved on,
+and stay where they are if it fails again (exit code 1).")]
+pub struct ReplayArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub letters: LettersArgs,
+    /// Replay all at once, without waiting for what becomes of the first
+    #[arg(long)]
+    pub no_canary: bool,
+    /// How long to wait for what becomes of the canary
+    #[arg(long, value_name = "DURATION", default_value = "60s", conflicts_with = "no_canary",
+          value_parser = parse_duration)]
+    pub canary_timeout: Duration,
 }
 
 /// Which dead letters are meant.
 #[derive(Debug, ClapArgs)]
 pub struct LettersArgs {
     /// The messages' ids, as listed
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "ID", required_unless_present_any = ["all", "group"])]
     ids: Vec<String>,
     /// All of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ids")]
     all: bool,
+    /// All that failed alike, as `dead-letters list --group` shows them
+    #[arg(long, value_name = "FINGERPRINT", conflicts_with_all = ["ids", "all"])]
+    group: Option<Fingerprint>,
     /// Plan or consent.
     #[command(flatten)]
     pub change: ChangeArgs,
 }
 
-/// Which dead letters are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Letters<'a> {
-    /// All of them.
-    All,
-    /// Those with these message ids.
-    These(&'a [String]),
-}
-
 impl LettersArgs {
     /// Which ones are meant.
-    pub fn letters(&self) -> Letters<'_> {
-        if self.all { Letters::All } else { Letters::These(&self.ids) }
+    pub fn letters(&self) -> Letters {
+        match self.group {
+            Some(group) => Letters::Group(group),
+            None if self.all => Letters::All,
+            None => Letters::Ids(self.ids.clone()),
+        }
+    }
+}
+
+impl ReplayArgs {
+    /// Whether one letter goes first.
+    pub fn canary(&self) -> CanaryRule {
+        if self.no_canary { CanaryRule::Skip } else { CanaryRule::First(self.canary_timeout) }
     }
 }
 

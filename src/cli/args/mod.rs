@@ -14,8 +14,8 @@ pub use engine::{
 };
 pub use inspect::{
     CompletionsArgs, ConfigArgs, ConfigCommand, DeadLetterChange, DeadLettersArgs,
-    DeadLettersCommand, Letters, LettersArgs, PeekArgs, ProvisionArgs, QueueArgs, QueueCommand,
-    RunsArgs,
+    DeadLettersCommand, LettersArgs, ListLettersArgs, PeekArgs, ProvisionArgs, QueueArgs,
+    QueueCommand, ReplayArgs, RunsArgs,
 };
 pub use value::JsonArg;
 

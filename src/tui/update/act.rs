@@ -2,7 +2,6 @@
 
 use super::{
     super::{
-        actions::Action,
         app::{App, Screen, Tone},
         dialog::{
             AnswerField, AnswerForm, Choice, Confirm, Dialog, JsonInput, Picker, Plan, StartField,
@@ -11,6 +10,7 @@ use super::{
         message::Command,
         operator::{Letters, Operation, OperatorError, Outcome, Preview, Runs},
         rows::ListId,
+        under_way,
     },
     navigate::open_run,
     open,
@@ -65,14 +65,13 @@ fn chosen_runs(app: &App) -> Vec<RunId> {
 
 pub(super) fn requeue(app: &mut App) -> Vec<Command> {
     let runs = chosen_runs(app);
-    let [run] = runs.as_slice() else {
-        let problem = if runs.is_empty() {
-            "choose a run first"
-        } else {
-            "runs are requeued one by one: drop the marks (esc), or reconcile them"
-        };
-        app.notify(Tone::Bad, problem);
-        return Vec::new();
+    let run = match runs.as_slice() {
+        [] => {
+            app.notify(Tone::Bad, "choose a run first");
+            return Vec::new();
+        }
+        [run] => run,
+        _ => return confirm(app, Operation::RequeueAll(runs), None),
     };
     // In a run: the chosen node, if it is one that a requeue is for.
     let node = app.selected_node().filter(|node| {
@@ -127,26 +126,6 @@ pub(super) fn answer(app: &mut App) -> Vec<Command> {
         field: AnswerField::Action,
     }));
     commands
-}
-
-pub(super) fn letters(app: &mut App, action: Action) -> Vec<Command> {
-    let marked = &app.list(ListId::Letters).marked;
-    let which = if app.focus == ListId::Letters {
-        let mut ids: Vec<String> = marked.iter().cloned().collect();
-        if ids.is_empty() {
-            ids.extend(app.selected_key(ListId::Letters));
-        }
-        Letters::These(ids)
-    } else {
-        Letters::All
-    };
-    if which == Letters::These(Vec::new()) || app.shown().queue.data.poison == 0 {
-        app.notify(Tone::Bad, "there are no dead letters");
-        return Vec::new();
-    }
-    let operation =
-        if action == Action::Replay { Operation::Replay(which) } else { Operation::Purge(which) };
-    confirm(app, operation, None)
 }
 
 pub(super) fn pause(app: &mut App) -> Vec<Command> {
@@ -228,7 +207,7 @@ pub(super) fn applied(
     operation: Operation,
     result: Result<Outcome, OperatorError>,
 ) -> Vec<Command> {
-    app.under_way = app.under_way.saturating_sub(1);
+    under_way::ended(app, &operation);
     match result {
         Ok(outcome) => {
             if let Operation::Start { blueprint, .. } = &operation {
@@ -266,10 +245,12 @@ pub(super) fn applied(
 /// Takes the marks off what was acted on.
 fn forget_marks(app: &mut App, operation: &Operation) {
     let (list, keys): (_, Vec<&str>) = match operation {
-        Operation::Reconcile(Runs::These(runs)) | Operation::Cancel(runs) => {
-            (ListId::Runs, runs.iter().map(RunId::as_str).collect())
-        }
-        Operation::Replay(Letters::These(ids)) | Operation::Purge(Letters::These(ids)) => {
+        Operation::Reconcile(Runs::These(runs))
+        | Operation::Cancel(runs)
+        | Operation::RequeueAll(runs) => (ListId::Runs, runs.iter().map(RunId::as_str).collect()),
+        Operation::Replay(Letters::These(ids))
+        | Operation::ReplayAtOnce(Letters::These(ids))
+        | Operation::Purge(Letters::These(ids)) => {
             (ListId::Letters, ids.iter().map(String::as_str).collect())
         }
         _ => return,

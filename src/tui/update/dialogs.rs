@@ -11,8 +11,9 @@ use super::{
         message::Command,
         operator::{Operation, Preview},
         rows::ListId,
+        under_way,
     },
-    act, forms, perform,
+    act, forms, letters, perform,
 };
 use crate::blueprint::BlueprintId;
 
@@ -32,6 +33,7 @@ pub(super) fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
         }
         Dialog::ChooseBlueprint(picker) => blueprint_key(app, picker, key, leave),
         Dialog::Palette(picker) => palette_key(app, picker, key, leave),
+        Dialog::Letter(view) => letters::key(app, view, key, leave),
         Dialog::Help { scroll } => {
             app.dialog = scrolled(app, scroll, key, leave, Action::Help)
                 .map(|scroll| Dialog::Help { scroll });
@@ -61,6 +63,9 @@ fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) 
         _ if leave => return close(app, confirm),
         KeyCode::Char('n' | 'q') => return close(app, confirm),
         KeyCode::Enter if confirm.choice == Choice::No => return close(app, confirm),
+        KeyCode::Char('c') if confirm.operation.other_canary().is_some() => {
+            return with_other_canary(app, confirm);
+        }
         KeyCode::Char('y') | KeyCode::Enter => true,
         KeyCode::Tab
         | KeyCode::BackTab
@@ -99,9 +104,14 @@ fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) 
     }
 }
 
+/// Asks for the same replay with a canary, or without one.
+fn with_other_canary(app: &mut App, confirm: Confirm) -> Vec<Command> {
+    let operation = confirm.operation.other_canary().unwrap_or(confirm.operation);
+    act::confirm(app, operation, confirm.back)
+}
+
 fn apply(app: &mut App, operation: Operation, preview: Preview) -> Vec<Command> {
-    app.under_way += 1;
-    vec![Command::Apply { operation, preview }]
+    under_way::begin(app, operation, preview)
 }
 
 fn close(app: &mut App, confirm: Confirm) -> Vec<Command> {

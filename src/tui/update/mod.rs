@@ -4,6 +4,7 @@
 mod act;
 mod dialogs;
 mod forms;
+mod letters;
 mod mouse;
 mod navigate;
 
@@ -17,6 +18,7 @@ use super::{
     app::{Access, App, Screen, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
+    under_way,
 };
 
 /// Takes a message in.
@@ -49,6 +51,10 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
             Vec::new()
         }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
+        Message::Progress { ticket, progress } => {
+            under_way::progressed(app, ticket, progress);
+            Vec::new()
+        }
         Message::Applied { operation, result } => act::applied(app, operation, result),
     };
     app.dirty = true;
@@ -99,7 +105,8 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Reconcile => act::reconcile(app),
         Action::Cancel => act::cancel(app),
         Action::Answer => act::answer(app),
-        Action::Replay | Action::Purge => act::letters(app, action),
+        Action::Replay | Action::Purge => letters::act_on(app, action),
+        Action::Stop => under_way::stop(app),
         Action::Pause => act::pause(app),
         Action::Drain => act::drain(app),
         Action::Quit => quit(app),

@@ -13,13 +13,19 @@ use super::{
         message::Command,
         rows::ListId,
     },
-    open,
+    letters, open,
 };
 use crate::{blueprint::RunId, monitor::Subject};
 
 pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
     if let Some((screen, ..)) = Screen::TABS.iter().find(|(_, of, _)| *of == action) {
         return go(app, *screen);
+    }
+    if app.focus == ListId::Letters
+        && matches!(action, Action::Left | Action::Right)
+        && letters::fold(app, action)
+    {
+        return Vec::new();
     }
     match action {
         Action::NextPane | Action::Right
@@ -141,6 +147,7 @@ fn enter(app: &mut App) -> Vec<Command> {
         }
         ListId::Blueprints => super::act::start(app),
         ListId::Warnings => follow(app),
+        ListId::Letters => letters::enter(app),
         list => match app.run_of_row(list) {
             Some(run) if list != ListId::Inspector => open_run(app, run),
             _ => Vec::new(),
@@ -207,7 +214,10 @@ fn mark(app: &mut App) {
         return;
     }
     let list = app.focus;
-    if let Some(key) = app.selected_key(list) {
+    if list == ListId::Letters {
+        letters::mark(app);
+        step(app, Action::Down);
+    } else if let Some(key) = app.selected_key(list) {
         let marked = &mut app.lists[list as usize].marked;
         if !marked.remove(&key) {
             marked.insert(key);
@@ -223,10 +233,12 @@ fn mark_all(app: &mut App) {
         app.notify(Tone::Bad, "only runs and dead letters can be marked");
         return;
     }
-    let all = if app.list(list).marked.is_empty() {
-        (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect()
-    } else {
+    let all = if !app.list(list).marked.is_empty() {
         BTreeSet::new()
+    } else if list == ListId::Letters {
+        letters::all(app).into_iter().collect()
+    } else {
+        (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect()
     };
     app.lists[list as usize].marked = all;
 }
@@ -234,6 +246,8 @@ fn mark_all(app: &mut App) {
 fn copy(app: &mut App) -> Vec<Command> {
     let text = if app.screen == Screen::Run {
         app.open_run.as_ref().map(ToString::to_string)
+    } else if app.focus == ListId::Letters {
+        letters::copied(app)
     } else {
         app.selected_key(app.focus)
     };

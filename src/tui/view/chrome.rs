@@ -9,8 +9,10 @@ use super::{
         actions::{ACTIONS, Action},
         app::{Access, App, Hit, Screen, Target, Tone},
         dialog::Dialog,
+        operator::Progress,
         text,
         theme::Role,
+        under_way::UnderWay,
     },
     canvas::{Canvas, Piece},
     words,
@@ -37,6 +39,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
         let wide = u16::try_from(next.len()).unwrap_or(u16::MAX).min(line.width / 2);
         canvas.text(line.x, line.y, line.width - wide, &what, style);
         canvas.right(line, &next, style);
+    }
+    if area.height >= 8
+        && let Some((work, progress)) = app.shown_work()
+    {
+        draw_progress(app, canvas, take_top(&mut body), work, progress);
     }
     if area.height >= 4 {
         body.height -= 1;
@@ -114,8 +121,8 @@ fn badges(app: &App) -> Vec<Cow<'static, str>> {
     if app.access == Access::ReadOnly {
         badges.push("READ-ONLY".into());
     }
-    if app.under_way > 0 {
-        badges.push(format!("{} under way", app.under_way).into());
+    if !app.under_way.is_empty() {
+        badges.push(format!("{} under way", app.under_way.len()).into());
     }
     badges
 }
@@ -171,6 +178,33 @@ fn alert(app: &App) -> Option<(String, String)> {
         count => format!(" +{} more", count - 1),
     };
     Some((format!(" ✗ {name}: {error}"), format!(" next try in {next}{more} ")))
+}
+
+/// Draws how far an operation on many things is, with the key that stops it.
+fn draw_progress(
+    app: &App,
+    canvas: &mut Canvas<'_>,
+    line: Rect,
+    work: &UnderWay,
+    progress: &Progress,
+) {
+    const BAR: usize = 10;
+    let stop = if work.stopping {
+        " stopping … ".to_owned()
+    } else {
+        format!(" {} stops it ", app.keymap.key(Action::Stop))
+    };
+    let wide = u16::try_from(text::width(&stop)).unwrap_or(u16::MAX).min(line.width / 2);
+    let full = (progress.done * BAR).checked_div(progress.total).unwrap_or(0).min(BAR);
+    let bar = format!(" {}{} ", "█".repeat(full), "░".repeat(BAR - full));
+    let title = work.operation.title();
+    let pieces: [Piece<'_>; 3] = [
+        (bar.into(), Role::WorkerRunning),
+        (format!("{progress}  ").into(), Role::TextStrong),
+        (title.into(), Role::TextDim),
+    ];
+    canvas.pieces(Rect { width: line.width - wide, ..line }, &pieces);
+    canvas.right(line, &stop, canvas.style(Role::FooterKey));
 }
 
 fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {

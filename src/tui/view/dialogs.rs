@@ -7,12 +7,13 @@ use super::{
         actions::{ACTIONS, Action, Effect, Group},
         app::{Access, App, Hit, Target},
         dialog::{Choice, Confirm, Dialog, Picker, Plan},
+        operator::Operation,
         text,
         theme::Role,
         update::{actions_for, blueprints_for},
     },
     canvas::{Canvas, Piece},
-    forms,
+    forms, letter,
 };
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
@@ -24,6 +25,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         Some(Dialog::Answer(form)) => forms::draw_answer(app, canvas, area, form),
         Some(Dialog::ChooseBlueprint(picker)) => draw_blueprints(app, canvas, area, picker),
         Some(Dialog::Palette(picker)) => draw_palette(app, canvas, area, picker),
+        Some(Dialog::Letter(view)) => letter::draw(app, canvas, area, view),
         Some(Dialog::Help { scroll }) => draw_help(app, canvas, area, *scroll),
     }
 }
@@ -120,9 +122,13 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let can = matches!(&confirm.plan, Plan::Ready(preview) if preview.affects > 0);
     if can {
         draw_buttons(canvas, line, " y: do it ", " n: leave it ", confirm.choice);
-        if lines.len() > usize::from(body.height) {
-            canvas.right(line, "↑↓ more", canvas.style(Role::TextDim));
-        }
+        let canary = match confirm.operation {
+            _ if confirm.operation.other_canary().is_none() => "",
+            Operation::ReplayAtOnce(_) => "c: with a canary  ",
+            _ => "c: without a canary  ",
+        };
+        let more = if lines.len() > usize::from(body.height) { "↑↓ more" } else { "" };
+        canvas.right(line, format!("{canary}{more}").trim_end(), canvas.style(Role::TextDim));
     } else {
         canvas.pieces(line, &[("▶ esc: back ◀".into(), Role::Selected)]);
     }

@@ -26,7 +26,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let count = app.rows.count(ListId::History);
     let below = if area.height >= 12 { area.height / 2 } else { 0 };
     let list = Rect { height: area.height - below, ..area };
-    let title = match (count, app.under_way) {
+    let title = match (count, app.under_way.len()) {
         (_, 0) => format!("Actions  {count} done from here"),
         (_, more) => format!("Actions  {count} done from here, {more} under way"),
     };

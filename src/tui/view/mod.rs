@@ -6,6 +6,8 @@ mod chrome;
 mod dialogs;
 mod forms;
 mod history;
+mod letter;
+mod letters;
 mod locks;
 mod logs;
 mod overview;
@@ -26,7 +28,7 @@ use super::{
 };
 use canvas::Canvas;
 
-pub(super) use self::{runs::note, words::run as run_word};
+pub(super) use self::{letter::letter_text, runs::note, words::run as run_word};
 
 /// Draws the whole screen. Returns where things are on it.
 pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {

@@ -10,7 +10,7 @@ use ratatui::{
 use super::{
     super::{app::App, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus, Piece},
-    pane,
+    letters, pane,
     table::{Column, Table, flexible, number},
     words,
 };
@@ -22,14 +22,6 @@ const JOBS: [Column; 5] = [
     flexible("blueprint", 10, 2, 2),
     number("age", 6, 1),
     number("received", 8, 3),
-];
-
-const LETTERS: [Column; 5] = [
-    flexible("run", 12, 2, 1),
-    flexible("node", 10, 1, 2),
-    flexible("reason", 20, 4, 0),
-    number("tries", 5, 3),
-    number("age", 6, 0),
 ];
 
 /// The queue in a few numbers and its depth over time.
@@ -83,14 +75,19 @@ fn below(area: Rect, lines: u16) -> Rect {
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     if area.height < 10 {
         match app.focus {
-            ListId::Letters => draw_letters(app, canvas, area),
+            ListId::Letters => letters::draw(app, canvas, area),
             _ => draw_jobs(app, canvas, area),
         }
         return;
     }
-    let upper = Rect { height: area.height / 2, ..area };
+    // Most of the room is for the list that is looked at.
+    let upper = match app.focus {
+        ListId::Letters => (area.height / 3).max(5),
+        _ => area.height / 2,
+    };
+    let upper = Rect { height: upper, ..area };
     draw_jobs(app, canvas, upper);
-    draw_letters(app, canvas, below(area, upper.height));
+    letters::draw(app, canvas, below(area, upper.height));
 }
 
 fn draw_jobs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
@@ -128,41 +125,5 @@ fn draw_jobs(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             (Cow::Owned(format!("{}×", message.dequeue_count)), Role::TextDim),
         ];
         Some((message.message_id.as_str().into(), cells))
-    });
-}
-
-fn draw_letters(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let source = &app.shown().queue;
-    let view = &source.data;
-    let count = app.rows.count(ListId::Letters);
-    let title = format!("Dead letters  {count} of {}", view.poison);
-    let inside = pane::open(app, canvas, area, ListId::Letters, &title, Some(source));
-    if count == 0 {
-        pane::empty(app, canvas, inside, ListId::Letters, Some(source));
-        return;
-    }
-    let now = app.now();
-    let table = Table {
-        list: ListId::Letters,
-        columns: &LETTERS,
-        state: app.list(ListId::Letters),
-        count,
-        focus: Focus::when(app.focus == ListId::Letters),
-        stale: matches!(source.state, SourceState::Stale { .. }),
-    };
-    table.draw(canvas, inside, |row| {
-        let dead = view.dead_letters.get(app.rows.place(ListId::Letters, row)?)?;
-        let job = dead.letter.as_ref().and_then(|letter| letter.job.as_ref());
-        let reason =
-            dead.letter.as_ref().map_or("put here by another program", |letter| &letter.reason);
-        let tries = dead.letter.as_ref().map(|letter| format!("{}×", letter.dequeue_count));
-        let cells = vec![
-            (job.map_or("–", |job| job.run_id.as_str()).into(), Role::Text),
-            (job.map_or("–", |job| job.node_id.as_str()).into(), Role::Text),
-            (reason.into(), Role::TextError),
-            (tries.unwrap_or_default().into(), Role::TextDim),
-            (words::ago(now, Some(dead.failed_at())), Role::TextDim),
-        ];
-        Some((dead.message_id.as_str().into(), cells))
     });
 }

@@ -23,6 +23,10 @@ struct PutBack {
 
 #[async_trait]
 impl JobQueue for PutBack {
+    fn name(&self) -> &str {
+        self.queue.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         self.queue.send(lane, body, delay).await
     }

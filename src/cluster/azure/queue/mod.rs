@@ -238,6 +238,10 @@ impl StorageQueue {
 
 #[async_trait]
 impl JobQueue for StorageQueue {
+    fn name(&self) -> &str {
+        &self.jobs.name
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         let queue = self.queue(lane);
         let doing = |problem: Problem| problem.of(format!("send to {queue}"));

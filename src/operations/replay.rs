@@ -1,0 +1,603 @@
+//! Having dead letters tried again: one as a canary first, the others once it has passed. Each goes
+//! back to the queue it came from, and is deleted last.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+
+use futures::future::try_join_all;
+
+use super::{
+    CanaryReport, CanaryVerdict, Cut, Grouped, Letter, Letters, OperationError, Operations,
+    Oversight, Prospect, canary::Watched, group_letters, letter_walk::Walk,
+};
+use crate::{
+    blueprint::{NodeId, RunId},
+    cluster::Job,
+};
+
+/// How many runs are read at once for a plan.
+const READ_AT_ONCE: usize = 8;
+
+/// How often a requeue is planned anew because its run has moved in between.
+const TRIES: u32 = 5;
+
+/// How long a canary is watched unless told otherwise.
+pub const CANARY_LIMIT: Duration = Duration::from_mins(1);
+
+/// What is to be replayed, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayOrder {
+    /// Which letters.
+    pub which: Letters,
+    /// Whether one goes first.
+    pub canary: CanaryRule,
+}
+
+/// Whether one letter is replayed before the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CanaryRule {
+    /// One of each group, which is watched so long at most. The first that does not pass ends the
+    /// replay.
+    First(Duration),
+    /// None: all at once.
+    Skip,
+}
+
+/// What a replay would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayPlan {
+    /// What was asked for.
+    pub order: ReplayOrder,
+    /// The letters that were seen, group by group, each group's canary first.
+    pub steps: Vec<ReplayStep>,
+    /// How many letters a look does not show that may be meant, too.
+    pub unseen: usize,
+    /// The letters that were named and not seen.
+    pub missing: Vec<String>,
+}
+
+/// What a replay would do with one letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayStep {
+    /// The letter.
+    pub letter: Letter,
+    /// What replaying it does.
+    pub prospect: Prospect,
+    /// Its part.
+    pub part: Part,
+}
+
+/// The part of a letter in a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It goes first, for so many that follow as far as is known.
+    Canary(usize),
+    /// It follows.
+    Follows,
+    /// Nothing is done with it.
+    Stays,
+}
+
+/// What came of a replay.
+#[derive(Debug, Clone, Default)]
+pub struct ReplayReport {
+    /// The ids of the letters that were tried again and are gone.
+    pub replayed: Vec<String>,
+    /// The canaries.
+    pub canaries: Vec<CanaryReport>,
+    /// Letters that stay where they are, each with the reason.
+    pub left: Vec<(String, Prospect)>,
+    /// Letters that were named and are not there.
+    pub missing: Vec<String>,
+    /// How many were not tried, because it ended before.
+    pub untried: usize,
+    /// Why it ended before all were tried, if it did for another reason than a canary.
+    pub cut: Option<Cut>,
+}
+
+impl ReplayPlan {
+    /// How many of the letters that were seen are tried again.
+    pub fn acts(&self) -> usize {
+        self.steps.iter().filter(|step| step.part != Part::Stays).count()
+    }
+
+    /// How many may be tried again, those included that a look does not show.
+    pub fn may_act(&self) -> usize {
+        self.acts() + self.unseen.max(self.missing.len())
+    }
+
+    /// The plan for people, a line a thing.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for step in &self.steps {
+            let id = &step.letter.id;
+            match (step.part, self.order.canary) {
+                (Part::Canary(following), CanaryRule::First(limit)) => {
+                    lines
+                        .push(format!("first, as the canary, dead letter {id}: {}", step.prospect));
+                    lines.push(format!(
+                        "(the newest of its group that has something done; group {})",
+                        step.letter.symptom.fingerprint
+                    ));
+                    let limit = humantime::format_duration(limit);
+                    lines.push(match following {
+                        0 => format!("then, if its node completes or moves on within {limit}:"),
+                        1 => format!(
+                            "then, if its node completes or moves on within {limit}, 1 more that failed alike:"
+                        ),
+                        more => format!(
+                            "then, if its node completes or moves on within {limit}, {more} more that failed alike:"
+                        ),
+                    });
+                }
+                (Part::Stays, _) => {}
+                _ => lines.push(format!("dead letter {id}: {}", step.prospect)),
+            }
+        }
+        for step in self.steps.iter().filter(|step| step.part == Part::Stays) {
+            lines.push(format!("dead letter {} stays: {}", step.letter.id, step.prospect));
+        }
+        match self.unseen {
+            0 => {}
+            unseen => lines.push(format!(
+                "of {unseen} more that a look does not show: those that are meant and have something done"
+            )),
+        }
+        lines
+    }
+}
+
+impl ReplayReport {
+    /// The canary that ended it, if one did.
+    pub fn failed_canary(&self) -> Option<&CanaryReport> {
+        self.canaries.last().filter(|canary| !matches!(canary.verdict, CanaryVerdict::Passed(_)))
+    }
+
+    /// Why not all of it was done, for people: nothing if all was.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let stay = match self.untried {
+            0 => String::new(),
+            1 => "; 1 more stays where it is".to_owned(),
+            more => format!("; the other {more} stay where they are"),
+        };
+        if let Some(CanaryReport { run, node, verdict, .. }) = self.failed_canary() {
+            let what = format!("node \"{node}\" of run \"{run}\"");
+            problems.push(match verdict {
+                CanaryVerdict::Passed(_) => String::new(),
+                CanaryVerdict::Failed(why) => {
+                    format!("the canary failed, {what}: {why}{stay}")
+                }
+                CanaryVerdict::Unclear(how) => {
+                    format!("the canary did not pass, {what}: {how}{stay}")
+                }
+                CanaryVerdict::Stopped => {
+                    format!("stopped while the canary was running, {what}{stay}")
+                }
+            });
+        } else if let Some(cut) = &self.cut {
+            problems.push(match cut {
+                Cut::Stopped => format!("stopped{stay}"),
+                Cut::Failed(error) => format!("{error}{stay}"),
+            });
+        }
+        problems.extend(
+            self.missing.iter().map(|id| OperationError::NoSuchLetter(id.clone()).to_string()),
+        );
+        problems
+    }
+}
+
+impl Operations {
+    /// Plans a replay, going by what a look at the poison queue shows.
+    pub async fn plan_replay(&self, order: &ReplayOrder) -> Result<ReplayPlan, OperationError> {
+        let (seen, total) = tokio::try_join!(self.dead_letters(), self.count_dead_letters())?;
+        let unseen = total.saturating_sub(seen.len());
+        let missing: Vec<String> = match &order.which {
+            Letters::Ids(ids) => {
+                ids.iter().filter(|id| seen.iter().all(|it| it.id != **id)).cloned().collect()
+            }
+            Letters::Group(_) | Letters::All => Vec::new(),
+        };
+        if let Some(id) = missing.first()
+            && unseen == 0
+        {
+            return Err(OperationError::NoSuchLetter(id.clone()));
+        }
+        let unseen = match &order.which {
+            Letters::Ids(_) => missing.len(),
+            Letters::Group(_) | Letters::All => unseen,
+        };
+        let meant: Vec<Letter> = seen.into_iter().filter(|it| order.which.mean(it)).collect();
+        let mut prospects = Vec::with_capacity(meant.len());
+        for some in meant.chunks(READ_AT_ONCE) {
+            prospects.extend(try_join_all(some.iter().map(|it| self.prospect(it))).await?);
+        }
+        let steps = arrange(meant, prospects, order.canary, unseen);
+        Ok(ReplayPlan { order: order.clone(), steps, unseen, missing })
+    }
+
+    /// Has dead letters tried again, all at once: their node is requeued if it failed, else their
+    /// job is sent again. Returns the ids of those that were. Letters that a replay does nothing for
+    /// stay where they are; if one was named, that is an error, after the others were tried again.
+    pub async fn replay(&self, which: &Letters) -> Result<Vec<String>, OperationError> {
+        let order = ReplayOrder { which: which.clone(), canary: CanaryRule::Skip };
+        let plan = self.plan_replay(&order).await?;
+        let report = self.carry_out_replay(&plan, &Oversight::nobody()).await?;
+        if let Some(Cut::Failed(error)) = report.cut {
+            return Err(error);
+        }
+        if let Letters::Ids(_) = which {
+            if let Some((id, why)) = report.left.into_iter().next() {
+                return Err(OperationError::not_replayed(id, &why));
+            }
+            if let Some(id) = report.missing.into_iter().next() {
+                return Err(OperationError::NoSuchLetter(id));
+            }
+        }
+        Ok(report.replayed)
+    }
+
+    /// Carries a plan out. Letters that have come since are left alone, unless all of a group or of
+    /// the queue are meant.
+    pub async fn carry_out_replay(
+        &self,
+        plan: &ReplayPlan,
+        oversight: &Oversight,
+    ) -> Result<ReplayReport, OperationError> {
+        let mut replay = Replay {
+            operations: self,
+            oversight,
+            report: ReplayReport::default(),
+            done: HashSet::new(),
+            total: 0,
+        };
+        let targets = replay.targets(plan).await?;
+        replay.total = targets.len();
+        match plan.order.canary {
+            CanaryRule::Skip => replay.all(targets).await,
+            CanaryRule::First(limit) => replay.group_by_group(plan, targets, limit).await,
+        }
+        Ok(replay.report)
+    }
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    operations: &'a Operations,
+    oversight: &'a Oversight,
+    report: ReplayReport,
+    /// The nodes that were seen to: another letter of one of them is done with it.
+    done: HashSet<(RunId, NodeId)>,
+    total: usize,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    NoFurther,
+}
+
+impl Replay<'_> {
+    /// The letters that a plan is for: as it has them if it shows all, else by going through the
+    /// queue.
+    async fn targets(&mut self, plan: &ReplayPlan) -> Result<Vec<Letter>, OperationError> {
+        let mut targets = Vec::new();
+        if plan.unseen == 0 && plan.missing.is_empty() {
+            for step in &plan.steps {
+                match step.part {
+                    Part::Stays => {
+                        self.report.left.push((step.letter.id.clone(), step.prospect.clone()));
+                    }
+                    _ => targets.push(step.letter.clone()),
+                }
+            }
+            return Ok(targets);
+        }
+        let letters = self.operations.all_dead_letters(self.oversight).await?;
+        if let Letters::Ids(ids) = &plan.order.which {
+            self.report.missing =
+                ids.iter().filter(|id| letters.iter().all(|it| it.id != **id)).cloned().collect();
+        }
+        for letter in letters.into_iter().filter(|letter| plan.order.which.mean(letter)) {
+            let ours = self.operations.cluster().queue.name();
+            let from = letter.queue().filter(|from| *from != ours);
+            let stays = match (from, letter.job()) {
+                (Some(from), _) => {
+                    Some(Prospect::OtherQueue { from: from.to_owned(), ours: ours.to_owned() })
+                }
+                (None, None) => Some(Prospect::NotAJob),
+                (None, Some(_)) => None,
+            };
+            match stays {
+                Some(stays) => self.report.left.push((letter.id, stays)),
+                None => targets.push(letter),
+            }
+        }
+        Ok(targets)
+    }
+
+    async fn all(&mut self, targets: Vec<Letter>) {
+        let ids: HashSet<String> = targets.into_iter().map(|target| target.id).collect();
+        let untried = self.pass(ids).await;
+        self.report.untried = untried;
+    }
+
+    /// One letter of each group, then the rest of it, one group after the other.
+    async fn group_by_group(&mut self, plan: &ReplayPlan, targets: Vec<Letter>, limit: Duration) {
+        let planned: Vec<&str> = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.part, Part::Canary(_)))
+            .map(|step| step.letter.id.as_str())
+            .collect();
+        let mut groups: VecDeque<VecDeque<Letter>> = grouped(targets, &planned);
+        while let Some(mut group) = groups.pop_front() {
+            let later: usize = groups.iter().map(VecDeque::len).sum();
+            let go = self.group(&mut group, later, limit).await;
+            if go == Go::NoFurther {
+                self.report.untried += group.len() + later;
+                return;
+            }
+        }
+    }
+
+    /// The letters of one group, the canary first in it. What is left of `group` at the end was not
+    /// tried.
+    async fn group(&mut self, group: &mut VecDeque<Letter>, later: usize, limit: Duration) -> Go {
+        while let Some(target) = group.pop_front() {
+            if self.oversight.is_stopped() {
+                group.push_front(target);
+                self.report.cut = Some(Cut::Stopped);
+                return Go::NoFurther;
+            }
+            let followed = !group.is_empty() || later > 0;
+            match self.canary(&target, followed, limit).await {
+                // Nothing can be told by this one.
+                Ok(Canary::Nothing) => {}
+                Ok(Canary::Passed) => break,
+                Ok(Canary::DidNotPass) => return Go::NoFurther,
+                Err(error) => {
+                    group.push_front(target);
+                    self.report.cut = Some(Cut::Failed(error));
+                    return Go::NoFurther;
+                }
+            }
+        }
+        let ids: HashSet<String> = group.drain(..).map(|target| target.id).collect();
+        if ids.is_empty() {
+            return Go::On;
+        }
+        let untried = self.pass(ids).await;
+        if self.report.cut.is_some() {
+            self.report.untried += untried;
+            return Go::NoFurther;
+        }
+        Go::On
+    }
+
+    /// Replays one letter, and watches what becomes of it if others follow it.
+    async fn canary(
+        &mut self,
+        letter: &Letter,
+        followed: bool,
+        limit: Duration,
+    ) -> Result<Canary, OperationError> {
+        let prospect = self.operations.prospect(letter).await?;
+        let watched = match &prospect {
+            _ if !followed => None,
+            Prospect::Requeued { run, node } | Prospect::Resent { run, node } => {
+                let nodes = std::slice::from_ref(node);
+                Some(self.operations.before_canary(&letter.id, run, node, nodes).await?)
+            }
+            Prospect::TakenUp { run, node, follow } => {
+                Some(self.operations.before_canary(&letter.id, run, node, follow).await?)
+            }
+            _ => None,
+        };
+        let replayed = self.report.replayed.len();
+        let untried = self.pass(HashSet::from([letter.id.clone()])).await;
+        if self.report.cut.is_some() {
+            self.report.untried += untried;
+            return Ok(Canary::DidNotPass);
+        }
+        let gone = self.report.replayed.len() > replayed;
+        match watched {
+            Some(watched) if gone => Ok(self.watch(letter, &watched, limit).await),
+            None if gone && !followed => Ok(Canary::Passed),
+            // It says nothing about the others.
+            _ => Ok(Canary::Nothing),
+        }
+    }
+
+    async fn watch(&mut self, letter: &Letter, watched: &Watched, limit: Duration) -> Canary {
+        let at = (self.report.replayed.len(), self.total);
+        let verdict = self.operations.watch_canary(watched, limit, self.oversight, at).await;
+        let passed = matches!(verdict, CanaryVerdict::Passed(_));
+        tracing::info!(run = %watched.run, node = %watched.node, ?verdict, "the canary of a replay");
+        self.report.canaries.push(CanaryReport {
+            letter: letter.id.clone(),
+            run: watched.run.clone(),
+            node: watched.node.clone(),
+            verdict,
+        });
+        if passed { Canary::Passed } else { Canary::DidNotPass }
+    }
+
+    /// Goes through the poison queue and replays these letters. Returns how many of them were not
+    /// come to; why is noted in the report.
+    async fn pass(&mut self, mut wanted: HashSet<String>) -> usize {
+        let mut walk = Walk::begin(self.operations.cluster().queue.clone());
+        while !wanted.is_empty() {
+            if self.oversight.is_stopped() {
+                self.report.cut = Some(Cut::Stopped);
+                break;
+            }
+            let delivery = match walk.next().await {
+                Ok(Some(delivery)) => delivery,
+                // Somebody else has taken the rest.
+                Ok(None) => {
+                    self.report.missing.extend(wanted.drain());
+                    break;
+                }
+                Err(error) => {
+                    self.report.cut = Some(Cut::Failed(error.into()));
+                    break;
+                }
+            };
+            if !wanted.contains(&delivery.receipt.message_id) {
+                continue;
+            }
+            let letter = Letter::from(&delivery);
+            match self.settle(&letter).await {
+                // Deleted last: what is interrupted is found here again.
+                Ok(None) => {
+                    wanted.remove(&letter.id);
+                    self.report.replayed.push(letter.id);
+                    if let Err(error) = walk.delete(&delivery).await {
+                        self.report.cut = Some(Cut::Failed(error.into()));
+                        break;
+                    }
+                }
+                Ok(Some(stays)) => {
+                    wanted.remove(&letter.id);
+                    self.report.left.push((letter.id, stays));
+                }
+                Err(error) => {
+                    self.report.cut = Some(Cut::Failed(error));
+                    break;
+                }
+            }
+            let done = self.report.replayed.len();
+            self.oversight.report(done, self.total.max(done), "replaying");
+        }
+        if let Err(error) = walk.end().await {
+            // What is not given back comes back by itself.
+            tracing::warn!(%error, "a dead letter could not be given back at once");
+        }
+        wanted.len()
+    }
+
+    /// Has one letter tried again. Returns why it stays where it is, if it does.
+    async fn settle(&mut self, letter: &Letter) -> Result<Option<Prospect>, OperationError> {
+        let Some(mut job) = letter.job() else { return Ok(Some(Prospect::NotAJob)) };
+        let turn = (job.run_id.clone(), job.node_id.clone());
+        let mut tries = 0;
+        loop {
+            let prospect = self.operations.prospect(letter).await?;
+            if self.done.contains(&turn) && !matches!(prospect, Prospect::OtherQueue { .. }) {
+                return Ok(None);
+            }
+            match prospect {
+                Prospect::Requeued { run, node } => match self.requeue(&run, node).await {
+                    Ok(()) => {}
+                    Err(error) if error.has_moved() && tries < TRIES => {
+                        tries += 1;
+                        continue;
+                    }
+                    Err(OperationError::Cluster(error)) => return Err(error.into()),
+                    // The others may go all the same.
+                    Err(error) => return Ok(Some(Prospect::Refused(error.to_string()))),
+                },
+                prospect if prospect.acts() => {
+                    job.holds = None;
+                    job.redrive = Some(true);
+                    self.operations.core.send(vec![job]).await?;
+                }
+                stays => return Ok(Some(stays)),
+            }
+            self.done.insert(turn);
+            return Ok(None);
+        }
+    }
+
+    async fn requeue(&self, run: &RunId, node: NodeId) -> Result<(), OperationError> {
+        let plan = self.operations.plan_requeue(run, &[node]).await?;
+        self.operations.apply(&plan).await.map(drop)
+    }
+}
+
+/// What a canary says about those that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Canary {
+    /// They may go.
+    Passed,
+    /// They may not.
+    DidNotPass,
+    /// It was none: another one is needed.
+    Nothing,
+}
+
+/// The letters group by group, in each the planned canary first, then the newest.
+fn grouped(targets: Vec<Letter>, planned: &[&str]) -> VecDeque<VecDeque<Letter>> {
+    let groups = group_letters(targets.iter().map(|target| Grouped {
+        symptom: &target.symptom,
+        failed_at: target.failed_at(),
+        run: None,
+    }));
+    let mut targets: Vec<Option<Letter>> = targets.into_iter().map(Some).collect();
+    groups
+        .into_iter()
+        .map(|group| {
+            let mut letters: VecDeque<Letter> =
+                group.letters.iter().filter_map(|at| targets.get_mut(*at)?.take()).collect();
+            let first = letters.iter().position(|target| planned.contains(&target.id.as_str()));
+            if let Some(target) = first.and_then(|at| letters.remove(at)) {
+                letters.push_front(target);
+            }
+            letters
+        })
+        .collect()
+}
+
+/// The steps of a plan: group by group, in each the canary first, then the others from the newest
+/// to the oldest.
+fn arrange(
+    letters: Vec<Letter>,
+    prospects: Vec<Prospect>,
+    rule: CanaryRule,
+    unseen: usize,
+) -> Vec<ReplayStep> {
+    let jobs: Vec<Option<Job>> = letters.iter().map(Letter::job).collect();
+    let groups = group_letters(letters.iter().map(|letter| Grouped {
+        symptom: &letter.symptom,
+        failed_at: letter.failed_at(),
+        run: None,
+    }));
+    let acting = prospects.iter().filter(|prospect| prospect.acts()).count();
+    let mut nodes: Vec<((RunId, NodeId), String)> = Vec::new();
+    let mut stock: Vec<Option<(Letter, Prospect)>> =
+        letters.into_iter().zip(prospects).map(Some).collect();
+    let mut steps: Vec<ReplayStep> = Vec::new();
+    for group in groups {
+        let start = steps.len();
+        for at in group.letters {
+            let Some((letter, mut prospect)) = stock.get_mut(at).and_then(Option::take) else {
+                continue;
+            };
+            let turn = jobs.get(at).and_then(Option::as_ref);
+            let turn = turn.map(|job| (job.run_id.clone(), job.node_id.clone()));
+            if let Some(turn) = turn.filter(|_| prospect.acts()) {
+                match nodes.iter().find(|(other, _)| *other == turn) {
+                    Some((_, other)) => prospect = Prospect::GoesWith(other.clone()),
+                    None => nodes.push((turn, letter.id.clone())),
+                }
+            }
+            let goes = prospect.acts() || matches!(prospect, Prospect::GoesWith(_));
+            let part = if goes { Part::Follows } else { Part::Stays };
+            steps.push(ReplayStep { letter, prospect, part });
+        }
+        let group = &mut steps[start..];
+        let several = acting > 1 || (acting == 1 && unseen > 0);
+        let canary = group.iter().position(|step| step.prospect.runs_node());
+        if let (CanaryRule::First(_), true, Some(at)) = (rule, several, canary) {
+            let following = group.iter().filter(|step| step.part == Part::Follows).count() - 1;
+            group[at].part = Part::Canary(following);
+            group[..=at].rotate_right(1);
+        }
+    }
+    steps
+}
