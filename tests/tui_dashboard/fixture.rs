@@ -130,7 +130,7 @@ fn dead_letter(id: &str, reason: &str, job: bool) -> DeadLetterRow {
         "???".to_owned()
     };
     let letter = DeadLetter::new(&body, reason, 5, ago(600), "worker-eu-1".into());
-    DeadLetterRow { message_id: id.to_owned(), inserted_at: ago(600), letter: Some(letter) }
+    DeadLetterRow::new(id.to_owned(), ago(600), 0, letter.encode())
 }
 
 fn queue() -> QueueView {
@@ -152,7 +152,7 @@ fn queue() -> QueueView {
         dead_letters: vec![
             dead_letter("d1", "failed 5 times: timeout after 30s", true),
             dead_letter("d2", HOSTILE, false),
-            DeadLetterRow { message_id: "d3".to_owned(), inserted_at: ago(30), letter: None },
+            DeadLetterRow::new("d3".to_owned(), ago(30), 2, json!({"orderId": 7}).to_string()),
         ],
         history: (0..120).map(|at| (at * at) % 60).collect(),
         completions: Some(3.2),

@@ -269,9 +269,9 @@ fn a_waiting_node_is_answered_with_one_of_its_actions() {
 #[test]
 fn dead_letters_are_replayed_one_by_one_or_all() {
     let mut dashboard = dashboard(SIZE);
-    dashboard.press("3 tab j P");
+    dashboard.press("3 tab enter j P");
     let (_, operation) = planned(&mut dashboard);
-    assert_eq!(operation, Operation::Replay(Letters::These(vec!["d2".to_owned()])));
+    assert_eq!(operation, Operation::Replay(Letters::These(vec!["d3".to_owned()])));
     dashboard.press("esc tab X");
     let (_, operation) = planned(&mut dashboard);
     assert_eq!(operation, Operation::Purge(Letters::All));

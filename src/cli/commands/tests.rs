@@ -172,20 +172,29 @@ async fn dead_letters_are_listed_whoever_put_them_there() {
     let entries = json_of(&full(), &["dead-letters"]).await;
     let body = Job { iteration: Some(2), ..Job::new("r1".into(), "bp".into(), "n1".into()) };
     let expected = json!([
-        { "id": "p1",
+        { "id": "p1", "fingerprint": entries[0]["fingerprint"],
           "job": { "runId": "r1", "blueprintId": "bp", "nodeId": "n1", "iteration": 2 },
           "body": body.encode(), "truncated": false, "reason": "tried 5 times",
-          "dequeueCount": 5, "failedAt": ago(60).to_string(), "worker": "w1" },
-        { "id": "p2", "job": null, "body": "junk", "truncated": false,
+          "dequeueCount": 5, "failedAt": ago(60).to_string(), "worker": "w1", "queue": null },
+        { "id": "p2", "fingerprint": entries[1]["fingerprint"], "job": null, "body": "junk", "truncated": false,
           "reason": "unknown: not put here by flowcraft-tui", "dequeueCount": 2,
-          "failedAt": ago(9).to_string(), "worker": null },
+          "failedAt": ago(9).to_string(), "worker": null, "queue": null },
     ]);
     assert_eq!(entries, expected);
     assert_eq!(json_of(&full(), &["dead-letters", "list"]).await, expected);
     let mut many = full();
     many.poison = (0..40).map(|n| peeked(&n.to_string(), "junk".to_owned(), 9)).collect();
     let text = run(&many, &["dead-letters"]).await.text();
-    assert!(text.ends_with("The first 32 of 40.\n"), "{text}");
+    assert!(text.ends_with("The first 32 of 40; --deep shows all.\n"), "{text}");
+    let text = run(&many, &["dead-letters", "list", "--group"]).await.text();
+    assert!(text.contains("32 dead letters in 1 group.\nThe first 32 of 40;"), "{text}");
+    let text = run(&full(), &["dead-letters", "list", "--group"]).await.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("GROUP     LETTERS  RUNS  OLDEST  NEWEST  BLUEPRINT/NODE"), "{text}");
+    let print = entries[0]["fingerprint"].as_str().unwrap();
+    let ours = lines.iter().find(|line| line.starts_with(print)).unwrap();
+    assert!(ours.contains("bp/n1") && ours.ends_with("tried # times"), "{text}");
+    assert_eq!(json_of(&full(), &["dead-letters", "list", "--group"]).await, expected);
 }
 
 #[tokio::test]
