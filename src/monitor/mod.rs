@@ -1,10 +1,12 @@
 //! What an operator sees: one immutable [`Snapshot`] of the cluster, kept fresh by one background
 //! task a source.
 
+mod children;
 mod coordination;
 mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
+mod inputs;
 mod queue;
 mod runs;
 mod snapshot;
@@ -13,6 +15,7 @@ mod spawn;
 #[cfg(test)]
 mod tests;
 
+pub use children::ChildRun;
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{

@@ -17,7 +17,11 @@ use super::{
     list::ListState,
     message::WorkerStatus,
     rows::{ListId, Rows, RunOrder},
+    run_log::RunLog,
+    run_logs::RunLogs,
     theme::Theme,
+    values::Values,
+    visits::Visit,
 };
 use crate::{
     blueprint::{BlueprintId, RunId},
@@ -208,6 +212,18 @@ pub(crate) struct App {
     pub(super) open_run: Option<RunId>,
     /// How a run is seen.
     pub(super) face: RunFace,
+    /// The runs that were left for one of their kin: where Esc leads to first.
+    pub(super) visits: Vec<Visit>,
+    /// The node to be selected as soon as the run is read.
+    pub(super) wanted_node: Option<String>,
+    /// Everything that the run holds.
+    pub(super) values: Values,
+    /// The log lines by run.
+    pub(super) run_log: Arc<RunLog>,
+    /// Those of the run.
+    pub(super) run_logs: RunLogs,
+    /// The time zone that times are shown in.
+    pub(super) zone: jiff::tz::TimeZone,
     pub(super) lists: [ListState; ListId::COUNT],
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
@@ -258,6 +274,12 @@ impl App {
             trail: Vec::new(),
             open_run: None,
             face: RunFace::default(),
+            visits: Vec::new(),
+            wanted_node: None,
+            values: Values::default(),
+            run_log: Arc::default(),
+            run_logs: RunLogs::default(),
+            zone: jiff::tz::TimeZone::UTC,
             lists: Default::default(),
             filters: HashMap::new(),
             order: RunOrder::default(),
@@ -366,7 +388,7 @@ impl App {
         }
         let about_run = self.run_of_row(self.focus).is_some();
         match action {
-            Action::Requeue | Action::Cancel => about_run,
+            Action::Requeue | Action::Cancel | Action::CopyPlace => about_run,
             Action::Answer => {
                 about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
             }
@@ -385,6 +407,18 @@ impl App {
             Action::Sort => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
+            Action::Parent => {
+                self.run_of_row(self.focus).is_some_and(|run| self.parent_of(&run).is_some())
+            }
+            Action::Children => {
+                self.screen == Screen::Run
+                    && self.detail_of(self.shown()).is_some_and(|it| !it.children.is_empty())
+            }
+            Action::UnfoldAll | Action::FoldAll => self.focus == ListId::Context,
+            Action::NextMatch | Action::PreviousMatch => {
+                self.focus == ListId::Context && !self.filter(ListId::Context).is_empty()
+            }
+            Action::Export => self.screen == Screen::Run || self.rows.count(self.focus) > 0,
             _ => true,
         }
     }

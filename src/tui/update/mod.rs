@@ -3,11 +3,15 @@
 
 mod act;
 mod dialogs;
+mod export;
 mod forms;
+mod kin;
 mod mouse;
 mod navigate;
+mod values;
 
-pub(super) use dialogs::{actions_for, blueprints_for};
+pub(super) use act::example;
+pub(super) use dialogs::{actions_for, blueprints_for, children_for};
 pub(super) use forms::{answered, waiting};
 
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
@@ -17,10 +21,21 @@ use super::{
     app::{Access, App, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
+    run_logs, visits,
+    work::{Answer, Worked},
 };
 
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
+    let mut commands = take(app, message);
+    commands.extend(act::follow_child(app));
+    visits::catch_up(app);
+    run_logs::catch_up(app);
+    commands.extend(super::values::catch_up(app));
+    commands
+}
+
+fn take(app: &mut App, message: Message) -> Vec<Command> {
     let commands = match message {
         Message::Input(event) => return input(app, event),
         Message::Snapshot(snapshot) => {
@@ -50,6 +65,16 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
         }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
         Message::Applied { operation, result } => act::applied(app, operation, result),
+        Message::Exported { title, result } => export::ended(app, title, result),
+        Message::Worked(Worked(answer)) => {
+            match answer {
+                Answer::Values { ticket, of, tree } => app.values.take_tree(ticket, of, tree),
+                Answer::Found { ticket, query, tree, places } => {
+                    app.values.take_found(ticket, query, tree, places);
+                }
+            }
+            Vec::new()
+        }
     };
     app.dirty = true;
     commands
@@ -118,6 +143,9 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
             app.relist();
             Vec::new()
         }
+        Action::Parent => kin::parent(app),
+        Action::Children => kin::children(app),
+        Action::Export => export::ask(app),
         action => navigate::perform(app, action),
     }
 }

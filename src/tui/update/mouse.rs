@@ -29,6 +29,8 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     if let Some(dialog) = &mut app.dialog {
         if let Dialog::Help { scroll } | Dialog::History { scroll } = dialog {
             *scroll = scroll.saturating_add_signed(wheel);
+        } else if let Dialog::Whole(whole) = dialog {
+            whole.scroll = whole.scroll.saturating_add_signed(wheel);
         } else if let Dialog::Confirm(confirm) = dialog {
             confirm.scroll = confirm.scroll.saturating_add_signed(wheel);
         }
