@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{exit::CliError, output::colours_wanted};
-use crate::tui::start_log;
+use crate::{nodes::IN_NODE, tui::start_log};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -62,6 +62,8 @@ pub(super) fn init_dashboard(options: &LogOptions) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::failed("can't set up logging").because(error);
     let filter = filter(options)?;
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let in_node = format!("{IN_NODE}=trace").parse().map_err(io::Error::other).map_err(failed)?;
+    let filter = filter.add_directive(in_node);
     tracing_subscriber::registry()
         .with(start_log(level).map_err(failed)?)
         .with(filter)

@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{dice::Dice, pace::Pace};
-use crate::nodes::{Node, NodeContext, NodeError, NodeOutput, Registry, log::Target};
+use crate::nodes::{
+    Node, NodeContext, NodeError, NodeOutput, Registry,
+    log::{Asker, Target},
+};
 
 /// What a step came to, and what is said about it in the log.
 struct Done {
@@ -259,7 +262,7 @@ impl Node for Step {
             return Err(NodeError::ordinary(message));
         }
         let Done { output, line } = (self.kind.does)(context, &mut dice);
-        self.log.log(&format!("{run}: {line}"));
+        self.log.log(&format!("{run}: {line}"), Some(&Asker { run, node }));
         Ok(output)
     }
 }

@@ -273,7 +273,7 @@ pub fn child_blueprint(definition: &Node) -> Result<BlueprintId, String> {
 
 /// The id of the run that a subflow node starts: `<run>.<node>`, with `.<iteration>.<child>` unless
 /// both are 1, and a hash in place of the node where that would become too long.
-fn child_run_id(run: &RunId, node: &NodeId, entry: &Entry) -> RunId {
+pub(crate) fn child_run_id(run: &RunId, node: &NodeId, entry: &Entry) -> RunId {
     use std::fmt::Write as _;
     const LONGEST: usize = 200;
     let mut name = String::new();

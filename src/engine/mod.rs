@@ -29,6 +29,7 @@ pub(crate) mod testing;
 mod time;
 
 pub(crate) use adopt::lost_inputs;
+pub(crate) use builtin::child_run_id;
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
 pub use diagram::run_diagram;
 pub(crate) use document::OUTPUTS;

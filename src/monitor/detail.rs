@@ -7,14 +7,20 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{
+    children::{ChildRun, children},
+    inputs::NodeInputs,
     snapshot::{Snapshot, Sourced},
     source::Source,
     spawn::BlueprintLookup,
 };
 use crate::{
-    blueprint::{Blueprint, BlueprintId, NodeId, RunId},
+    blueprint::{Blueprint, BlueprintId, Node, NodeId, RunId},
     cluster::{HeldLock, ReadDocument, Result, StateStore, Version},
-    engine::{Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, names},
+    engine::{
+        Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, dynamic_definition,
+        names,
+    },
+    worker::status::errors,
 };
 
 /// One run, as far as its document tells.
@@ -42,8 +48,16 @@ pub struct RunDetail {
     pub outputs: Map<String, Value>,
     /// The user's own keys.
     pub context: Map<String, Value>,
+    /// The inputs that stand nowhere else, by node id.
+    pub inputs: Map<String, Value>,
     /// The nodes that wait for an answer.
     pub awaiting: Vec<AwaitingNode>,
+    /// All nodes that wait, in the order in which they began to.
+    pub waiting: Vec<NodeId>,
+    /// The failures that nothing handled: node and reason.
+    pub errors: Vec<(NodeId, String)>,
+    /// The runs that its subflows started, the latest of each node first.
+    pub children: Vec<ChildRun>,
     /// What an operator should know.
     pub warnings: Vec<String>,
     /// About how large the document is, in bytes as JSON.
@@ -63,6 +77,8 @@ pub struct NodeRow {
     pub iteration: u32,
     /// Attempts that ended.
     pub attempts: u32,
+    /// When a message for it was last sent.
+    pub enqueued_at: Option<Timestamp>,
     /// When its execution started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -77,6 +93,9 @@ pub struct NodeRow {
     pub action: Option<String>,
     /// What it waits for.
     pub awaits: Option<Awaits>,
+    /// The names that lead to its input: `["inputs", "pay"]` or `["outputs", "charge"]`; none where
+    /// it has none, or one that is too large to be shown.
+    pub input: Vec<String>,
 }
 
 /// Where a node stands, as it is shown.
@@ -136,7 +155,7 @@ pub struct AwaitingNode {
 
 impl RunDetail {
     /// A run that has no document.
-    fn missing(run: RunId) -> Self {
+    pub(crate) fn missing(run: RunId) -> Self {
         Self {
             run,
             found: false,
@@ -149,7 +168,11 @@ impl RunDetail {
             nodes: Vec::new(),
             outputs: Map::new(),
             context: Map::new(),
+            inputs: Map::new(),
             awaiting: Vec::new(),
+            waiting: Vec::new(),
+            errors: Vec::new(),
+            children: Vec::new(),
             warnings: Vec::new(),
             size: 0,
         }
@@ -171,6 +194,9 @@ impl RunDetail {
         let uses: HashMap<&str, &str> = blueprint
             .map(|it| it.nodes.iter().rev().map(|n| (n.id.as_str(), n.uses.as_str())).collect())
             .unwrap_or_default();
+        let definitions: HashMap<&str, &Node> = blueprint
+            .map(|it| it.nodes.iter().rev().map(|node| (node.id.as_str(), node)).collect())
+            .unwrap_or_default();
         let written = blueprint.map_or(&[][..], |blueprint| &blueprint.nodes);
         let mut seen = std::collections::HashSet::new();
         let ids = written
@@ -181,6 +207,7 @@ impl RunDetail {
         let others =
             document.entries().map(|(id, _)| id).filter(|id| !uses.contains_key(id.as_str()));
         let absent = Entry::default();
+        let mut inputs = NodeInputs::default();
         let nodes = ids
             .into_iter()
             .chain(others)
@@ -192,6 +219,12 @@ impl RunDetail {
                     // A JavaScript worker ran it, and the ledger will have it with the next commit.
                     row.state = NodeShown::Completed;
                 }
+                let written = definitions.get(id.as_str()).map(|node| &node.inputs);
+                let dynamic = match written {
+                    Some(_) => None,
+                    None => dynamic_definition(document, id).map(|node| node.inputs),
+                };
+                row.input = inputs.find(document, id, written.or(dynamic.as_ref()));
                 row
             })
             .collect();
@@ -214,7 +247,14 @@ impl RunDetail {
             nodes,
             outputs: names::outputs(document),
             context: names::user_context(document),
+            inputs: inputs.own,
             awaiting,
+            waiting: waiting(document),
+            errors: errors(document)
+                .into_iter()
+                .map(|(node, error)| (NodeId::from(node), error))
+                .collect(),
+            children: children(run, document),
             warnings: head.warnings.clone(),
             size: document.size(),
         }
@@ -237,6 +277,7 @@ impl NodeRow {
             state,
             iteration: entry.iteration,
             attempts: entry.attempts,
+            enqueued_at: entry.enqueued_at,
             started_at: entry.started_at,
             finished_at: entry.finished_at,
             due_at: entry.due_at,
@@ -244,8 +285,15 @@ impl NodeRow {
             error: entry.error.clone(),
             action: entry.action.clone(),
             awaits: entry.awaits.clone(),
+            input: Vec::new(),
         }
     }
+}
+
+/// The nodes that wait, in the order in which they began to.
+fn waiting(document: &RunDocument) -> Vec<NodeId> {
+    let ids = document.get("_awaitingNodeIds").and_then(|ids| ids.as_array());
+    ids.into_iter().flatten().filter_map(Value::as_str).map(NodeId::from).collect()
 }
 
 /// The actions that a node's edges name.

@@ -1,10 +1,12 @@
 //! What an operator sees: one immutable [`Snapshot`] of the cluster, kept fresh by one background
 //! task a source.
 
+mod children;
 mod coordination;
 mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
+mod inputs;
 mod queue;
 mod runs;
 mod snapshot;
@@ -15,6 +17,7 @@ mod tests;
 mod warnings;
 mod watch;
 
+pub use children::ChildRun;
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{

@@ -1,4 +1,5 @@
-//! Log lines of a kind of node, under `node::NAME`.
+//! Log lines of nodes: those of a kind of node under `node::NAME`, and which run and node a line
+//! is about.
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,19 @@ use tracing_core::{
     identify_callsite,
     subscriber::Interest,
 };
+
+use crate::blueprint::{NodeId, RunId};
+
+/// The target of the span around each attempt of a node, which says for every line in it which run
+/// and node it is about. Off unless asked for by name: only the dashboard looks at it.
+pub(crate) const IN_NODE: &str = "flowcraft_tui::in_node";
+
+/// The run and node that a program works for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) run: RunId,
+    pub(crate) node: NodeId,
+}
 
 /// A place in the program that log lines come from, as tracing sees it: one for each kind of node,
 /// made once and kept, since the macros only know targets that are fixed when compiling.
@@ -30,7 +44,7 @@ impl Target {
         }
         let target: &'static Self = Box::leak(Box::new(Self { metadata: OnceLock::new() }));
         let name: &'static str = Box::leak(format!("node::{node}").into_boxed_str());
-        let fields = FieldSet::new(&["message"], identify_callsite!(target));
+        let fields = FieldSet::new(&["message", "run", "node"], identify_callsite!(target));
         target.metadata.get_or_init(|| {
             Metadata::new("line", name, Level::INFO, None, None, None, fields, Kind::EVENT)
         });
@@ -39,13 +53,20 @@ impl Target {
         target
     }
 
-    /// Writes a line.
-    pub(crate) fn log(&'static self, text: &str) {
+    /// Writes a line, which may be about a run and node.
+    pub(crate) fn log(&'static self, text: &str, about: Option<&Asker>) {
         let metadata = self.metadata();
         let fields = metadata.fields();
-        if let Some(message) = fields.field("message") {
+        if let (Some(message), Some(run), Some(node)) =
+            (fields.field("message"), fields.field("run"), fields.field("node"))
+        {
             let message_text = format_args!("{text}");
-            let values = [(&message, Some(&message_text as &dyn Value))];
+            let asked = about.map(|asker| (asker.run.as_str(), asker.node.as_str()));
+            let values = [
+                (&message, Some(&message_text as &dyn Value)),
+                (&run, asked.as_ref().map(|(run, _)| run as &dyn Value)),
+                (&node, asked.as_ref().map(|(_, node)| node as &dyn Value)),
+            ];
             tracing_core::dispatcher::get_default(|dispatch| {
                 let values = fields.value_set(&values);
                 let event = Event::new(metadata, &values);

@@ -16,6 +16,7 @@ pub use definition::{
 };
 pub use exec::ProgramError;
 pub use http::{UrlError, UrlTemplate};
+pub(crate) use log::IN_NODE;
 pub use registry::{Node, Registry};
 pub use secret::{ExpandError, Secret};
 

@@ -21,6 +21,12 @@ pub enum Action {
     PreviousFace,
     Open,
     Back,
+    Parent,
+    Children,
+    UnfoldAll,
+    FoldAll,
+    NextMatch,
+    PreviousMatch,
     Up,
     Down,
     Left,
@@ -46,6 +52,8 @@ pub enum Action {
     Palette,
     Help,
     Copy,
+    CopyPlace,
+    Export,
     Freeze,
     Refresh,
     Theme,
@@ -143,7 +151,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 46] = [
+pub static ACTIONS: [ActionInfo; 54] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -201,7 +209,7 @@ pub static ACTIONS: [ActionInfo; 46] = [
         &["/"],
         Move,
         "filter",
-        "filter the list: words, status:failed, blueprint:x, stalled",
+        "filter the list: words, status:failed, blueprint:x, stalled; in a run's context: search",
     ),
     looks(
         A::Open,
@@ -219,6 +227,40 @@ pub static ACTIONS: [ActionInfo; 46] = [
         "back",
         "go back; drop the filter or the marks",
     ),
+    looks(
+        A::Parent,
+        "parent",
+        &["u"],
+        Move,
+        "parent",
+        "up to the run that this one works for; back leads down again",
+    ),
+    looks(
+        A::Children,
+        "children",
+        &["c"],
+        Move,
+        "child runs",
+        "open the child run of the selected node; of several, choose one",
+    ),
+    looks(
+        A::NextMatch,
+        "next-match",
+        &["n"],
+        Move,
+        "next",
+        "in a run's context: to the next match of the search",
+    ),
+    looks(A::PreviousMatch, "previous-match", &["N"], Move, "", "the same, to the one before"),
+    looks(
+        A::UnfoldAll,
+        "unfold-all",
+        &["+"],
+        Move,
+        "",
+        "in a run's context: unfold everything; space folds one value",
+    ),
+    looks(A::FoldAll, "fold-all", &["-"], Move, "", "in a run's context: fold everything"),
     changes(A::Pause, "pause", &["p"], "pause", "pause this worker, or let it go on"),
     changes(
         A::Drain,
@@ -322,7 +364,23 @@ pub static ACTIONS: [ActionInfo; 46] = [
         &["y"],
         Program,
         "copy",
-        "copy the id of what is selected (OSC 52: works over SSH)",
+        "copy the id of what is selected, the value as JSON, the log line, the error (OSC 52)",
+    ),
+    looks(
+        A::CopyPlace,
+        "copy-path",
+        &["Y"],
+        Program,
+        "",
+        "copy the path of the selected value; elsewhere the id of the run",
+    ),
+    looks(
+        A::Export,
+        "export",
+        &["e"],
+        Program,
+        "export",
+        "write the run, the value, the log lines or the list to a file, as JSON",
     ),
     looks(
         A::Freeze,

@@ -18,8 +18,12 @@ use super::{
     message::WorkerStatus,
     operator::Operation,
     rows::{ListId, Rows, RunOrder},
+    run_log::RunLog,
+    run_logs::RunLogs,
     theme::Theme,
     under_way::UnderWay,
+    values::Values,
+    visits::Visit,
 };
 use crate::{
     blueprint::{BlueprintId, RunId},
@@ -220,6 +224,18 @@ pub(crate) struct App {
     pub(super) open_run: Option<RunId>,
     /// How a run is seen.
     pub(super) face: RunFace,
+    /// The runs that were left for one of their kin: where Esc leads to first.
+    pub(super) visits: Vec<Visit>,
+    /// The node to be selected as soon as the run is read.
+    pub(super) wanted_node: Option<String>,
+    /// Everything that the run holds.
+    pub(super) values: Values,
+    /// The log lines by run.
+    pub(super) run_log: Arc<RunLog>,
+    /// Those of the run.
+    pub(super) run_logs: RunLogs,
+    /// The time zone that times are shown in.
+    pub(super) zone: jiff::tz::TimeZone,
     pub(super) lists: [ListState; ListId::COUNT],
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
@@ -273,6 +289,12 @@ impl App {
             trail: Vec::new(),
             open_run: None,
             face: RunFace::default(),
+            visits: Vec::new(),
+            wanted_node: None,
+            values: Values::default(),
+            run_log: Arc::default(),
+            run_logs: RunLogs::default(),
+            zone: jiff::tz::TimeZone::UTC,
             lists: Default::default(),
             filters: HashMap::new(),
             order: RunOrder::default(),
@@ -348,22 +370,28 @@ impl App {
     /// Records what came of an operation, says so and logs it.
     pub(super) fn record(&mut self, operation: &Operation, result: String, problems: Vec<String>) {
         let tone = if problems.is_empty() { Tone::Good } else { Tone::Bad };
-        self.record_as(tone, operation, result, problems);
+        self.record_as(tone, operation.title(), operation.runs().to_vec(), result, problems);
     }
 
     /// Records that an operation failed.
     pub(super) fn record_failure(&mut self, operation: &Operation, why: String) {
-        self.record_as(Tone::Bad, operation, why, Vec::new());
+        let runs = operation.runs().to_vec();
+        self.record_as(Tone::Bad, operation.title(), runs, why, Vec::new());
+    }
+
+    /// Records what came of something that changes nothing on the cluster.
+    pub(super) fn record_other(&mut self, tone: Tone, what: String, result: String) {
+        self.record_as(tone, what, Vec::new(), result, Vec::new());
     }
 
     fn record_as(
         &mut self,
         tone: Tone,
-        operation: &Operation,
+        what: String,
+        runs: Vec<RunId>,
         result: String,
         problems: Vec<String>,
     ) {
-        let what = operation.title();
         match tone {
             Tone::Good => tracing::info!("{what}: {result}"),
             Tone::Bad => tracing::error!("{what}: {result}"),
@@ -377,7 +405,6 @@ impl App {
             self.done.pop_front();
         }
         let number = self.done.back().map_or(1, |last| last.number + 1);
-        let runs = operation.runs().to_vec();
         self.done.push_back(Done { number, at: self.clock, what, runs, result, problems, tone });
         self.relist();
     }
@@ -406,7 +433,7 @@ impl App {
         }
         let about_run = self.run_of_row(self.focus).is_some();
         match action {
-            Action::Requeue | Action::Cancel => about_run,
+            Action::Requeue | Action::Cancel | Action::CopyPlace => about_run,
             Action::Answer => {
                 about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
             }
@@ -426,6 +453,18 @@ impl App {
             Action::Sort => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
+            Action::Parent => {
+                self.run_of_row(self.focus).is_some_and(|run| self.parent_of(&run).is_some())
+            }
+            Action::Children => {
+                self.screen == Screen::Run
+                    && self.detail_of(self.shown()).is_some_and(|it| !it.children.is_empty())
+            }
+            Action::UnfoldAll | Action::FoldAll => self.focus == ListId::Context,
+            Action::NextMatch | Action::PreviousMatch => {
+                self.focus == ListId::Context && !self.filter(ListId::Context).is_empty()
+            }
+            Action::Export => self.screen == Screen::Run || self.rows.count(self.focus) > 0,
             _ => true,
         }
     }

@@ -23,6 +23,7 @@ use super::{
     log::new_lines,
     message::{Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Oversight, Preview},
+    run_log::RunLog,
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
@@ -102,6 +103,8 @@ async fn drive(
         access,
     } = deps;
     let mut app = App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now());
+    app.run_log = RunLog::of_process();
+    app.zone = jiff::tz::TimeZone::system();
     let first = themes.iter().position(|it| it.name == theme).unwrap_or(0);
     app.set_themes(themes.iter().map(|theme| theme.on(colours)).collect(), first);
     let (results, answers) = mpsc::channel(64);
@@ -284,12 +287,26 @@ impl Hands {
             }
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
+            Command::Work(work) => self.in_background(move || work.run()),
+            Command::Export(export) => self.in_background(move || {
+                let result = export.write().map_err(|error| error.to_string());
+                Message::Exported { title: export.title, result }
+            }),
             Command::Copy(text) => surface.copy(&text)?,
             Command::Redraw => surface.redraw(),
             Command::Suspend => return Ok(Next::Suspend),
             Command::Exit(reason) => return Ok(Next::End(reason)),
         }
         Ok(Next::GoOn)
+    }
+
+    /// Does something that waits or computes, where that holds nobody up.
+    fn in_background(&self, work: impl FnOnce() -> Message + Send + 'static) {
+        let results = self.results.clone();
+        tokio::task::spawn_blocking(move || {
+            // Without a receiver the dashboard has ended.
+            let _ = results.blocking_send(work());
+        });
     }
 
     fn preview(&self, ticket: u64, operation: Operation) {

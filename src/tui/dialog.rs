@@ -4,12 +4,13 @@ use ratatui_textarea::TextArea;
 use serde_json::Value;
 
 use super::{
+    export::Content,
     operator::{Operation, Preview},
     rows::ListId,
 };
 use crate::{
     blueprint::{BlueprintId, RunId},
-    monitor::DeadLetterRow,
+    monitor::{ChildRun, DeadLetterRow},
 };
 
 /// The most text an input takes, in bytes.
@@ -22,6 +23,12 @@ pub(super) enum Dialog {
     Start(StartForm),
     Answer(AnswerForm),
     Palette(Picker),
+    /// Open which child run?
+    ChooseChild(ChildPicker),
+    /// Write what to which file?
+    Export(ExportForm),
+    /// A text that is too long for its line.
+    Whole(Whole),
     Filter {
         list: ListId,
         /// What the filter was, for Esc.
@@ -43,6 +50,9 @@ impl Dialog {
             Self::Help { scroll } => *scroll = line,
             Self::Confirm(confirm) => confirm.scroll = line,
             Self::Letter(view) => view.scroll = line,
+            Self::Whole(whole) => whole.scroll = line,
+            Self::Start(form) => form.input.scroll = line,
+            Self::Answer(form) => form.output.scroll = line,
             _ => {}
         }
     }
@@ -99,6 +109,72 @@ pub(super) struct Picker {
     pub(super) index: usize,
 }
 
+/// A choice among child runs.
+#[derive(Default)]
+pub(super) struct ChildPicker {
+    pub(super) children: Vec<ChildRun>,
+    pub(super) picker: Picker,
+}
+
+/// Something that can be exported.
+pub(super) struct Choosable {
+    /// What to call it.
+    pub(super) what: String,
+    /// The name proposed for its file.
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+/// Asks what to export and to which file.
+pub(super) struct ExportForm {
+    pub(super) choices: Vec<Choosable>,
+    pub(super) choice: usize,
+    /// The file's name, as it is being typed.
+    pub(super) name: String,
+}
+
+/// A text shown whole: in pieces, so that only those in view are gone through.
+pub(super) struct Whole {
+    pub(super) title: String,
+    text: String,
+    /// Where the pieces begin.
+    starts: Vec<usize>,
+    pub(super) scroll: usize,
+}
+
+impl Whole {
+    /// No piece is longer, in characters.
+    const PIECE: usize = 240;
+
+    pub(super) fn new(title: String, text: String) -> Self {
+        let mut starts = vec![0];
+        let mut length = 0;
+        for (at, c) in text.char_indices() {
+            length += 1;
+            if c == '\n' || length == Self::PIECE {
+                length = 0;
+                starts.push(at + c.len_utf8());
+            }
+        }
+        if starts.len() > 1 && starts.last() == Some(&text.len()) {
+            starts.pop();
+        }
+        Self { title, text, starts, scroll: 0 }
+    }
+
+    pub(super) fn pieces(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// A piece of the text, without the line break at its end.
+    pub(super) fn piece(&self, at: usize) -> &str {
+        let Some(start) = self.starts.get(at) else { return "" };
+        let end = self.starts.get(at + 1).copied().unwrap_or(self.text.len());
+        let piece = self.text.get(*start..end).unwrap_or_default();
+        piece.strip_suffix('\n').unwrap_or(piece)
+    }
+}
+
 /// The fields of the start form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StartField {
@@ -136,12 +212,16 @@ pub(super) struct AnswerForm {
 pub(super) struct JsonInput {
     pub(super) area: TextArea<'static>,
     pub(super) value: Result<Option<Value>, JsonProblem>,
+    /// The first line in view when it was last drawn.
+    pub(super) scroll: usize,
 }
 
 /// Why a text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JsonProblem {
+    /// From 1.
     pub(super) line: usize,
+    /// From 1, in characters.
     pub(super) column: usize,
     pub(super) problem: String,
 }
@@ -153,7 +233,7 @@ impl JsonInput {
         let mut area = TextArea::new(lines);
         area.set_tab_length(2);
         area.set_cursor_line_style(ratatui::style::Style::new());
-        let mut input = Self { area, value: Ok(None) };
+        let mut input = Self { area, value: Ok(None), scroll: 0 };
         input.check();
         input
     }
@@ -162,7 +242,16 @@ impl JsonInput {
         self.area.lines().join("\n")
     }
 
-    fn bytes(&self) -> usize {
+    /// Puts another text in place of this one. It can be undone.
+    pub(super) fn replace(&mut self, text: &str) {
+        self.area.select_all();
+        self.area.cut();
+        let lines: Vec<_> = text.lines().map(super::text::clean).collect();
+        self.area.insert_str(lines.join("\n"));
+        self.check();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
         self.area.lines().iter().map(|line| line.len() + 1).sum()
     }
 
@@ -186,13 +275,26 @@ impl JsonInput {
         self.value = if text.trim().is_empty() {
             Ok(None)
         } else {
-            serde_json::from_str(&text).map(Some).map_err(|error| JsonProblem {
-                line: error.line(),
-                column: error.column(),
-                problem: error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
+            serde_json::from_str(&text).map(Some).map_err(|error| {
+                let line = self.area.lines().get(error.line().saturating_sub(1));
+                JsonProblem {
+                    line: error.line(),
+                    column: characters(line.map_or("", String::as_str), error.column()),
+                    problem: error
+                        .to_string()
+                        .split(" at line ")
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                }
             })
         };
     }
+}
+
+/// How many characters the first `bytes` bytes of a line are.
+fn characters(line: &str, bytes: usize) -> usize {
+    line.char_indices().take_while(|(at, _)| *at < bytes).count().max(bytes.min(1))
 }
 
 #[cfg(test)]

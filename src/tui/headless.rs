@@ -9,6 +9,7 @@ use super::{
     app::{Access, App},
     keymap::Keymap,
     message::{Command, Message},
+    run_log::RunLine,
     theme::{Colours, Theme},
     update::update,
     view::view,
@@ -21,13 +22,15 @@ pub struct Headless {
     app: App,
     size: (u16, u16),
     asked: Vec<Command>,
+    /// Whether what it computes beside itself is held back.
+    held: bool,
 }
 
 impl Headless {
     /// A dashboard of this many columns and rows that shows `snapshot` at the time `now`.
     pub fn new(snapshot: Arc<Snapshot>, now: Timestamp, size: (u16, u16), access: Access) -> Self {
         let app = App::new(snapshot, Keymap::default(), access, now);
-        Self { app, size, asked: Vec::new() }
+        Self { app, size, asked: Vec::new(), held: false }
     }
 
     /// Shows this theme, as a terminal with so many colours has it.
@@ -43,8 +46,46 @@ impl Headless {
 
     /// Tells it something.
     pub fn hear(&mut self, message: Message) {
-        let asked = update(&mut self.app, message);
-        self.asked.extend(asked);
+        let mut messages = vec![message];
+        while let Some(message) = messages.pop() {
+            for command in update(&mut self.app, message) {
+                match command {
+                    Command::Work(work) if !self.held => messages.push(work.run()),
+                    command => self.asked.push(command),
+                }
+            }
+        }
+    }
+
+    /// Holds back what it computes beside itself, as on a slow machine: it is asked for like
+    /// everything else.
+    pub fn hold_work(&mut self) {
+        self.held = true;
+    }
+
+    /// Does what was held back.
+    pub fn release_work(&mut self) {
+        self.held = false;
+        for command in self.asked() {
+            match command {
+                Command::Work(work) => self.hear(work.run()),
+                command => self.asked.push(command),
+            }
+        }
+    }
+
+    /// Has a log line about a run.
+    pub fn log(&mut self, at: Timestamp, level: tracing::Level, run: &str, node: &str, text: &str) {
+        let line = RunLine {
+            number: 0,
+            at,
+            level,
+            target: "flowcraft_tui".to_owned(),
+            node: (!node.is_empty()).then(|| node.to_owned()),
+            text: text.to_owned(),
+        };
+        self.app.run_log.put(Some(run), line);
+        self.hear(Message::LogLines);
     }
 
     /// Presses keys one after another, with spaces between them: a character, or one of `enter`,

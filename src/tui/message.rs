@@ -1,12 +1,14 @@
 //! What the dashboard hears, and what it asks for.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use crossterm::event::Event;
 
 use super::{
     catalog::Catalog,
+    export::Content,
     operator::{Operation, OperatorError, Outcome, Preview, Progress},
+    work::{Work, Worked},
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
 
@@ -46,6 +48,15 @@ pub enum Message {
         /// How.
         result: Result<Outcome, OperatorError>,
     },
+    /// Something was computed.
+    Worked(Worked),
+    /// A file was written, or could not be.
+    Exported {
+        /// What it was for.
+        title: String,
+        /// Its name and size, or why not.
+        result: Result<(PathBuf, u64), String>,
+    },
 }
 
 /// Something to be done outside of the state.
@@ -76,6 +87,10 @@ pub enum Command {
     WatchRun(Option<RunId>),
     /// Ask every source now.
     Refresh,
+    /// Compute something.
+    Work(Work),
+    /// Write a file.
+    Export(Export),
     /// Put a text on the clipboard of the terminal.
     Copy(String),
     /// Draw everything anew.
@@ -84,6 +99,23 @@ pub enum Command {
     Suspend,
     /// End the dashboard.
     Exit(ExitReason),
+}
+
+/// A file to be written, never over another one.
+#[derive(Debug, Clone)]
+pub struct Export {
+    /// What it is for: `Export of run 42`.
+    pub title: String,
+    /// The name that it is to have.
+    pub file: PathBuf,
+    pub(super) content: Content,
+}
+
+impl Export {
+    /// Writes it. Returns the name that it got and its size.
+    pub fn write(&self) -> std::io::Result<(PathBuf, u64)> {
+        super::export_file::write_new(&self.file, |out| self.content.write(out))
+    }
 }
 
 /// Why the dashboard ended: what to do with the worker is the caller's business.

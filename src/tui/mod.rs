@@ -7,8 +7,11 @@
 mod actions;
 mod app;
 mod catalog;
+mod clipboard;
 mod dashboard;
 mod dialog;
+mod export;
+mod export_file;
 mod filter;
 mod headless;
 mod json_lines;
@@ -19,13 +22,18 @@ mod log;
 mod message;
 mod operator;
 mod rows;
+mod run_log;
+mod run_logs;
 mod terminal;
 mod text;
 mod theme;
 mod theme_file;
 mod under_way;
 mod update;
+mod values;
 mod view;
+mod visits;
+mod work;
 
 pub use actions::{ACTIONS, Action, ActionInfo, Effect, Group};
 pub use app::Access;
@@ -34,10 +42,11 @@ pub use dashboard::{DashboardDeps, run_dashboard};
 pub use headless::Headless;
 pub use keymap::{Keymap, KeymapError, key_table_markdown};
 pub use log::start_log;
-pub use message::{Command, ExitReason, Message, WorkerStatus};
+pub use message::{Command, ExitReason, Export, Message, WorkerStatus};
 pub use operator::{
     Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview,
     Progress, Runs,
 };
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};
+pub use work::{Work, Worked};

@@ -57,7 +57,7 @@ impl ListId {
     }
 
     pub(super) fn can_filter(self) -> bool {
-        !matches!(self, Self::Inspector | Self::Logs | Self::Context | Self::RunLogs)
+        !matches!(self, Self::Inspector | Self::Logs)
     }
 }
 
@@ -118,6 +118,16 @@ impl Rows {
             ListId::Letters => self.letters.len(),
             list => self.places[list as usize].len(),
         }
+    }
+
+    /// Sets the rows of a list that is not made of the snapshot.
+    pub(super) fn set_places(&mut self, list: ListId, places: Vec<usize>) {
+        self.places[list as usize] = places;
+    }
+
+    /// The row of something, in a list whose rows are in the order of their places.
+    pub(super) fn row_of(&self, list: ListId, place: usize) -> Option<usize> {
+        self.places[list as usize].binary_search(&place).ok()
     }
 
     fn list_runs(&mut self, snapshot: &Snapshot, filter: &str, order: RunOrder, now: Timestamp) {
@@ -294,9 +304,11 @@ impl App {
                 Some(then(&format!("{} {}", warning.kind.as_str(), warning.subject)))
             }
             ListId::History => self.done_at(at).map(|it| then(&it.number.to_string())),
-            ListId::Runs | ListId::Inspector | ListId::Logs | ListId::Context | ListId::RunLogs => {
-                None
+            ListId::Context => self.values.shown().map(|(tree, _)| then(&tree.pointer(at))),
+            ListId::RunLogs => {
+                self.run_logs.lines.get(at).map(|line| then(&line.number.to_string()))
             }
+            ListId::Runs | ListId::Inspector | ListId::Logs => None,
         }
     }
 

@@ -177,6 +177,18 @@ pub(crate) fn whole_age(duration: Duration) -> String {
     age(Duration::from_secs(duration.as_secs()))
 }
 
+/// A size: `340 bytes`, `12 KiB`, `1.9 MiB`.
+pub(crate) fn bytes(size: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    match size {
+        1 => "1 byte".to_owned(),
+        0..KIB => format!("{size} bytes"),
+        KIB..MIB => format!("{} KiB", size / KIB),
+        _ => format!("{}.{} MiB", size / MIB, size % MIB * 10 / MIB),
+    }
+}
+
 /// A number of things: `1 run`, `3 runs`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }

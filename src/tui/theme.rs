@@ -78,6 +78,11 @@ roles! {
     InputCursor = "input.cursor",
     InputError = "input.error",
     InputGood = "input.good",
+    ValueKey = "value.key",
+    ValueText = "value.text",
+    ValueNumber = "value.number",
+    ValueWord = "value.word",
+    ValueMatch = "value.match",
 }
 
 /// How many colours the terminal has.

@@ -4,6 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     Worker,
@@ -16,7 +17,7 @@ use crate::{
         Completion, ContextWrite, Event, ExecutionRecord, Failure, FailureKind, NewNode, Work,
         resolve_input,
     },
-    nodes::{Execution, Node, NodeContext, NodeError, NodeOutput, Severity, Write},
+    nodes::{Execution, IN_NODE, Node, NodeContext, NodeError, NodeOutput, Severity, Write},
 };
 
 /// The longest pause between two attempts that is waited out with the node in hand; for a longer
@@ -86,10 +87,13 @@ impl Worker {
             let mut context = NodeContext::new(execution, params.clone(), input, document, writes)
                 .with_cancellation(stop.clone())
                 .with_time_limit(config.timeout());
+            let span = tracing::trace_span!(
+                target: IN_NODE, "node", run = %job.run_id, node = %work.node
+            );
             let result = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Executed::Stopped),
-                result = attempt(node.as_ref(), &mut context, config.timeout()) => result,
+                result = attempt(node.as_ref(), &mut context, config.timeout()).instrument(span) => result,
             };
             record.attempts += 1;
             writes = context.into_writes();

@@ -24,6 +24,7 @@ use self::{
 use super::{
     context::{NodeContext, NodeError, NodeOutput},
     definition::{ExecDefinition, Mode, Part},
+    log::Asker,
     protocol::{Answer, read_aside, request},
     registry::Node,
     secret::Mask,
@@ -76,9 +77,16 @@ impl ExecNode {
         }
     }
 
-    async fn ask_pool(&self, pool: &Pool, id: String, line: &[u8]) -> Result<Answer, NodeError> {
+    async fn ask_pool(
+        &self,
+        pool: &Pool,
+        id: String,
+        line: &[u8],
+        asker: Asker,
+    ) -> Result<Answer, NodeError> {
         let mut lease = pool.lease().await.map_err(|fault| self.error(&fault, None))?;
         let process = &mut lease.process;
+        process.tail.asked_by(asker);
         let mask = &pool.program().mask;
         let asked = self.in_time(async { read(process.ask(line).await?, id, mask).await }).await;
         match asked {
@@ -100,8 +108,10 @@ impl ExecNode {
         program: &Program,
         id: String,
         line: &[u8],
+        asker: Asker,
     ) -> Result<(Answer, Option<NodeError>), NodeError> {
         let mut process = Process::start(program).map_err(|fault| self.error(&fault, None))?;
+        process.tail.asked_by(asker);
         let mut answer = None;
         let talk = async {
             answer = Some(read(process.ask_once(line).await?, id, &program.mask).await?);
@@ -140,14 +150,16 @@ impl Node for ExecNode {
     async fn run(&self, context: &mut NodeContext) -> Result<NodeOutput, NodeError> {
         let id = (self.requests.fetch_add(1, Ordering::Relaxed) + 1).to_string();
         let line = request(&id, context, &self.send);
+        let execution = context.execution();
+        let asker = Asker { run: execution.run_id.clone(), node: execution.node_id.clone() };
         let (answer, late) = match &self.processes {
-            Processes::Persistent(pool) => (self.ask_pool(pool, id, &line).await?, None),
+            Processes::Persistent(pool) => (self.ask_pool(pool, id, &line, asker).await?, None),
             Processes::PerJob { program, turns } => {
                 let _turn = turns
                     .acquire()
                     .await
                     .expect("the semaphore is never closed while it is borrowed");
-                self.ask_once(program, id, &line).await?
+                self.ask_once(program, id, &line, asker).await?
             }
         };
         let program = self.program();

@@ -8,7 +8,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::nodes::{
-    log::Target,
+    log::{Asker, Target},
     secret::{Mask, printable},
 };
 
@@ -19,13 +19,26 @@ const LONGEST_LINE: usize = 8 << 10;
 const TAIL_LINES: usize = 5;
 const TAIL_LINE: usize = 300;
 
-/// The last lines that a program wrote on its stderr.
+/// The last lines that a program wrote on its stderr, and for whom it works.
 #[derive(Clone, Default)]
-pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Tail {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    asker: Arc<Mutex<Option<Arc<Asker>>>>,
+}
 
 impl Tail {
+    /// From now on the program works for this one. What it writes between two requests counts for
+    /// the one before: it is most likely late.
+    pub(super) fn asked_by(&self, asker: Asker) {
+        *self.asker.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(asker));
+    }
+
+    fn asker(&self) -> Option<Arc<Asker>> {
+        self.asker.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn push(&self, line: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == TAIL_LINES {
             lines.pop_front();
         }
@@ -34,12 +47,12 @@ impl Tail {
 
     /// Forgets them: they belong to a request that is over.
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The lines in one; nothing if there are none.
     pub(super) fn text(&self) -> Option<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();
         (!lines.is_empty()).then(|| lines.join(" | "))
     }
@@ -59,7 +72,7 @@ pub(super) async fn follow<R: AsyncRead + Unpin>(
     let emit = |text: &str| {
         let text = mask.apply(text);
         tail.push(&text);
-        target.log(&text);
+        target.log(&text, tail.asker().as_deref());
     };
     // A pipe that can't be read is one without further lines.
     while let Ok(read @ 1..) = from.read(&mut chunk).await {

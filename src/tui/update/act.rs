@@ -18,7 +18,8 @@ use super::{
 use crate::{
     blueprint::{BlueprintId, RunId},
     cluster::WorkerMode,
-    monitor::NodeShown,
+    engine::{Awaits, RunStatus},
+    monitor::{NodeRow, NodeShown, RunDetail},
 };
 
 /// Chooses a blueprint, unless one is selected.
@@ -37,21 +38,17 @@ pub(super) fn start(app: &mut App) -> Vec<Command> {
 
 /// Asks for the input of a run.
 pub(super) fn start_form(app: &mut App, id: &BlueprintId) -> Vec<Command> {
-    let example = app
-        .catalog
-        .blueprints
-        .iter()
-        .find(|entry| entry.blueprint.id == *id)
-        .and_then(|entry| entry.blueprint.example());
-    let text = app.drafts.get(id).cloned().unwrap_or_else(|| {
-        example.map_or_else(
-            || "{}".to_owned(),
-            |value| serde_json::to_string_pretty(value).unwrap_or_default(),
-        )
-    });
+    let example = || example(app, id).unwrap_or_else(|| "{}".to_owned());
+    let text = app.drafts.get(id).cloned().unwrap_or_else(example);
     let form =
         StartForm { blueprint: id.clone(), input: JsonInput::new(&text), field: StartField::Input };
     open(app, Dialog::Start(form))
+}
+
+/// A blueprint's example of an input, if it has one.
+pub(in crate::tui) fn example(app: &App, id: &BlueprintId) -> Option<String> {
+    let entry = app.catalog.blueprints.iter().find(|entry| entry.blueprint.id == *id)?;
+    serde_json::to_string_pretty(entry.blueprint.example()?).ok()
 }
 
 /// The runs that an action is about: the marked ones, else the selected one.
@@ -114,17 +111,48 @@ pub(super) fn answer(app: &mut App) -> Vec<Command> {
     let node = app
         .selected_node()
         .and_then(|node| detail?.awaiting.iter().position(|waiting| waiting.node == node.id));
+    let child = detail.and_then(|detail| waiting_child(detail, app.selected_node()));
+    if let Some(child) = child {
+        let mut commands = commands;
+        commands.extend(open_run(app, child.clone()));
+        app.dialog = Some(Dialog::Answer(answer_form(child, 0)));
+        return commands;
+    }
     if detail.is_some_and(|detail| detail.awaiting.is_empty()) {
         app.notify(Tone::Bad, format!("no node of run {run} waits for an answer"));
         return commands;
     }
-    app.dialog = Some(Dialog::Answer(AnswerForm {
-        run,
-        node: node.unwrap_or(0),
-        action: 0,
-        output: JsonInput::new(""),
-        field: AnswerField::Action,
-    }));
+    app.dialog = Some(Dialog::Answer(answer_form(run, node.unwrap_or(0))));
+    commands
+}
+
+fn answer_form(run: RunId, node: usize) -> AnswerForm {
+    AnswerForm { run, node, action: 0, output: JsonInput::new(""), field: AnswerField::Action }
+}
+
+/// The child run that waits for an answer on behalf of the selected node, or of any where no node
+/// of the run itself does.
+fn waiting_child(detail: &RunDetail, selected: Option<&NodeRow>) -> Option<RunId> {
+    let waits = |node: &NodeRow| match &node.awaits {
+        Some(Awaits::Child { run, status: RunStatus::Awaiting }) => Some(run.clone()),
+        _ => None,
+    };
+    let of_selected = selected.and_then(waits);
+    of_selected.or_else(|| {
+        detail.awaiting.is_empty().then(|| detail.nodes.iter().find_map(waits)).flatten()
+    })
+}
+
+/// Goes on to the child run that waits, where the run of the form turns out to wait for it.
+pub(super) fn follow_child(app: &mut App) -> Vec<Command> {
+    let Some(Dialog::Answer(form)) = &app.dialog else { return Vec::new() };
+    let detail = app.detail_of(app.shown()).filter(|detail| detail.run == form.run);
+    let child = detail
+        .filter(|detail| detail.awaiting.is_empty())
+        .and_then(|detail| waiting_child(detail, None));
+    let Some(child) = child else { return Vec::new() };
+    let commands = open_run(app, child.clone());
+    app.dialog = Some(Dialog::Answer(answer_form(child, 0)));
     commands
 }
 

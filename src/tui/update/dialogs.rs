@@ -6,16 +6,18 @@ use super::{
     super::{
         actions::{ACTIONS, Action, ActionInfo},
         app::App,
-        dialog::{Choice, Confirm, Dialog, Picker, Plan},
+        dialog::{ChildPicker, Choice, Confirm, Dialog, Picker, Plan},
         filter::Filter,
         message::Command,
         operator::{Operation, Preview},
         rows::ListId,
         under_way,
     },
-    act, forms, letters, perform,
+    act, export, forms, letters,
+    navigate::open_run,
+    perform,
 };
-use crate::blueprint::BlueprintId;
+use crate::{blueprint::BlueprintId, monitor::ChildRun};
 
 /// Takes a key for the dialog that is open.
 pub(super) fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
@@ -34,6 +36,15 @@ pub(super) fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
         Dialog::ChooseBlueprint(picker) => blueprint_key(app, picker, key, leave),
         Dialog::Palette(picker) => palette_key(app, picker, key, leave),
         Dialog::Letter(view) => letters::key(app, view, key, leave),
+        Dialog::ChooseChild(picker) => child_key(app, picker, key, leave),
+        Dialog::Export(form) => export::key(app, form, key, leave),
+        Dialog::Whole(mut whole) => {
+            app.dialog = scrolled(app, whole.scroll, key, leave, Action::Open).map(|scroll| {
+                whole.scroll = scroll;
+                Dialog::Whole(whole)
+            });
+            Vec::new()
+        }
         Dialog::Help { scroll } => {
             app.dialog = scrolled(app, scroll, key, leave, Action::Help)
                 .map(|scroll| Dialog::Help { scroll });
@@ -165,7 +176,7 @@ fn filter_key(app: &mut App, list: ListId, before: String, key: KeyEvent, leave:
 const LINE_LIMIT: usize = 200;
 
 /// Takes a key into a line of text.
-fn typed(text: &mut String, key: KeyEvent) {
+pub(super) fn typed(text: &mut String, key: KeyEvent) {
     match key.code {
         KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => text.clear(),
         KeyCode::Char('w') if key.modifiers.contains(KeyModifiers::CONTROL) => {
@@ -248,6 +259,30 @@ fn blueprint_key(app: &mut App, mut picker: Picker, key: KeyEvent, leave: bool) 
         return act::start_form(app, &id);
     }
     app.dialog = Some(Dialog::ChooseBlueprint(picker));
+    Vec::new()
+}
+
+/// The child runs that a choice leaves.
+pub(in crate::tui) fn children_for(picker: &ChildPicker) -> Vec<&ChildRun> {
+    let mut filter = Filter::parse(&picker.picker.text);
+    let fits = |child: &&ChildRun| {
+        let status = child.status.map_or("", |status| status.as_str());
+        filter.takes_words(&format!("{} {} {status}", child.run, child.node))
+    };
+    picker.children.iter().filter(fits).collect()
+}
+
+fn child_key(app: &mut App, mut picker: ChildPicker, key: KeyEvent, leave: bool) -> Vec<Command> {
+    if leave {
+        return Vec::new();
+    }
+    let count = children_for(&picker).len();
+    if pick(&mut picker.picker, key, count)
+        && let Some(run) = children_for(&picker).get(picker.picker.index).map(|it| it.run.clone())
+    {
+        return open_run(app, run);
+    }
+    app.dialog = Some(Dialog::ChooseChild(picker));
     Vec::new()
 }
 

@@ -1,6 +1,6 @@
 //! Keys in the forms: start a run, answer a node.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
     super::{
@@ -29,6 +29,14 @@ pub(super) fn paste(app: &mut App, pasted: &str) {
             paste_line(&mut picker.text, pasted);
             true
         }
+        Some(Dialog::ChooseChild(choice)) => {
+            paste_line(&mut choice.picker.text, pasted);
+            true
+        }
+        Some(Dialog::Export(form)) => {
+            paste_line(&mut form.name, pasted);
+            true
+        }
         Some(Dialog::Filter { list, .. }) => {
             let list = *list;
             paste_line(app.filters.entry(list).or_default(), pasted);
@@ -46,10 +54,23 @@ pub(super) fn paste(app: &mut App, pasted: &str) {
 }
 
 fn edit(input: &mut JsonInput, key: KeyEvent) {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        // As most editors have it; the text area's own keys for it (ctrl-u, ctrl-r) differ.
+        KeyCode::Char('z') if control => {
+            input.area.undo();
+            return input.check();
+        }
+        KeyCode::Char('y') if control => {
+            input.area.redo();
+            return input.check();
+        }
+        _ => {}
+    }
     if let KeyCode::Char(c) = key.code {
         // What the screen can't show as it is has no place in the text either.
         let harmless = clean(c.encode_utf8(&mut [0; 4])).chars().eq([c]);
-        if !harmless || input.text().len() >= INPUT_LIMIT {
+        if !harmless || input.bytes() >= INPUT_LIMIT {
             return;
         }
     }
@@ -80,6 +101,12 @@ pub(super) fn start_key(
             }
             Err(_) => form.field = StartField::Input,
         },
+        (KeyCode::Char('r'), _) if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            if let Some(example) = act::example(app, &form.blueprint) {
+                form.input.replace(&example);
+                form.field = StartField::Input;
+            }
+        }
         (_, StartField::Go) => {}
         (_, StartField::Input) => edit(&mut form.input, key),
     }

@@ -126,7 +126,7 @@ pub(super) fn all(app: &App) -> Vec<String> {
 }
 
 /// What is copied of the selected row: a letter's id, a group's fingerprint.
-pub(super) fn copied(app: &App) -> Option<String> {
+pub(in crate::tui) fn copied(app: &App) -> Option<String> {
     match app.selected_letter_row()? {
         LetterRow::Letter(at) => app.letter_ids(&[at]).pop(),
         LetterRow::Group(at) => {

@@ -3,13 +3,18 @@
 
 mod act;
 mod dialogs;
+mod export;
 mod forms;
+mod kin;
 mod letters;
 mod mouse;
 mod navigate;
+mod values;
 
-pub(super) use dialogs::{actions_for, blueprints_for};
+pub(super) use act::example;
+pub(super) use dialogs::{actions_for, blueprints_for, children_for};
 pub(super) use forms::{answered, waiting};
+pub(super) use letters::copied;
 
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
@@ -18,11 +23,21 @@ use super::{
     app::{Access, App, Screen, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
-    under_way,
+    run_logs, under_way, visits,
+    work::{Answer, Worked},
 };
 
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
+    let mut commands = take(app, message);
+    commands.extend(act::follow_child(app));
+    visits::catch_up(app);
+    run_logs::catch_up(app);
+    commands.extend(super::values::catch_up(app));
+    commands
+}
+
+fn take(app: &mut App, message: Message) -> Vec<Command> {
     let commands = match message {
         Message::Input(event) => return input(app, event),
         Message::Snapshot(snapshot) => {
@@ -56,6 +71,16 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
             Vec::new()
         }
         Message::Applied { operation, result } => act::applied(app, operation, result),
+        Message::Exported { title, result } => export::ended(app, title, result),
+        Message::Worked(Worked(answer)) => {
+            match answer {
+                Answer::Values { ticket, of, tree } => app.values.take_tree(ticket, of, tree),
+                Answer::Found { ticket, query, tree, places } => {
+                    app.values.take_found(ticket, query, tree, places);
+                }
+            }
+            Vec::new()
+        }
     };
     app.dirty = true;
     commands
@@ -131,6 +156,9 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
             app.relist();
             Vec::new()
         }
+        Action::Parent => kin::parent(app),
+        Action::Children => kin::children(app),
+        Action::Export => export::ask(app),
         action => navigate::perform(app, action),
     }
 }

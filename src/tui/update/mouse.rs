@@ -31,6 +31,8 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             *scroll = scroll.saturating_add_signed(wheel);
         } else if let Dialog::Letter(view) = dialog {
             view.scroll = view.scroll.saturating_add_signed(wheel);
+        } else if let Dialog::Whole(whole) = dialog {
+            whole.scroll = whole.scroll.saturating_add_signed(wheel);
         } else if let Dialog::Confirm(confirm) = dialog {
             confirm.scroll = confirm.scroll.saturating_add_signed(wheel);
         }

@@ -8,12 +8,14 @@ use super::{
     super::{
         actions::Action,
         app::{App, Screen, Tone},
+        clipboard::{self, Copied},
         dialog::Dialog,
-        list::{ListState, Step},
+        list::Step,
         message::Command,
         rows::ListId,
+        run_logs, visits,
     },
-    letters, open,
+    kin, letters, open, values,
 };
 use crate::{blueprint::RunId, monitor::Subject};
 
@@ -27,7 +29,13 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
     {
         return Vec::new();
     }
+    if app.focus == ListId::Context && values::perform(app, action) {
+        return Vec::new();
+    }
     match action {
+        Action::Left | Action::Right if app.focus == ListId::RunLogs => {
+            run_logs::turn_level(app, action == Action::Right);
+        }
         Action::NextPane | Action::Right
             if app.focus != ListId::Logs || action == Action::NextPane =>
         {
@@ -55,7 +63,8 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
             let before = app.filter(list).to_owned();
             return open(app, Dialog::Filter { list, before });
         }
-        Action::Copy => return copy(app),
+        Action::Copy => return copy(app, clipboard::selection(app)),
+        Action::CopyPlace => return copy(app, clipboard::place(app)),
         action => step(app, action),
     }
     Vec::new()
@@ -89,6 +98,7 @@ fn show(app: &mut App, screen: Screen, focus: ListId) -> Vec<Command> {
     app.focus = focus;
     if was == Screen::Run && screen != Screen::Run {
         app.open_run = None;
+        app.visits.clear();
         return vec![Command::WatchRun(None)];
     }
     Vec::new()
@@ -98,15 +108,10 @@ fn show(app: &mut App, screen: Screen, focus: ListId) -> Vec<Command> {
 pub(super) fn open_run(app: &mut App, run: RunId) -> Vec<Command> {
     if app.screen != Screen::Run {
         app.trail.push((app.screen, app.focus));
+    } else if app.open_run.as_ref() != Some(&run) {
+        visits::leave(app);
     }
-    app.screen = Screen::Run;
-    app.focus = app.face.list();
-    app.lists[ListId::Nodes as usize] = ListState::default();
-    for list in [ListId::Inspector, ListId::Context, ListId::RunLogs] {
-        app.lists[list as usize] = ListState::default();
-    }
-    app.open_run = Some(run.clone());
-    app.relist();
+    visits::show(app, run.clone());
     vec![Command::WatchRun(Some(run))]
 }
 
@@ -137,10 +142,16 @@ fn enter(app: &mut App) -> Vec<Command> {
         return show(app, screen, screen.first_focus());
     }
     match app.focus {
-        ListId::Nodes => {
+        ListId::Nodes => kin::open_child(app).unwrap_or_else(|| {
             app.focus = ListId::Inspector;
             Vec::new()
+        }),
+        ListId::Inspector => {
+            values::open_node(app);
+            Vec::new()
         }
+        ListId::RunLogs => values::open_line(app),
+        ListId::Context => values::open_value(app),
         ListId::Logs => {
             app.logs.screen.transition(TuiWidgetEvent::FocusKey);
             Vec::new()
@@ -149,8 +160,8 @@ fn enter(app: &mut App) -> Vec<Command> {
         ListId::Warnings => follow(app),
         ListId::Letters => letters::enter(app),
         list => match app.run_of_row(list) {
-            Some(run) if list != ListId::Inspector => open_run(app, run),
-            _ => Vec::new(),
+            Some(run) => open_run(app, run),
+            None => Vec::new(),
         },
     }
 }
@@ -196,6 +207,11 @@ fn back(app: &mut App) -> Vec<Command> {
     if list == ListId::Inspector {
         app.focus = ListId::Nodes;
         return Vec::new();
+    }
+    if app.screen == Screen::Run
+        && let Some(run) = visits::come_back(app)
+    {
+        return vec![Command::WatchRun(Some(run))];
     }
     match app.trail.pop() {
         Some((screen, focus)) => show(app, screen, focus),
@@ -243,20 +259,24 @@ fn mark_all(app: &mut App) {
     app.lists[list as usize].marked = all;
 }
 
-fn copy(app: &mut App) -> Vec<Command> {
-    let text = if app.screen == Screen::Run {
-        app.open_run.as_ref().map(ToString::to_string)
-    } else if app.focus == ListId::Letters {
-        letters::copied(app)
-    } else {
-        app.selected_key(app.focus)
-    };
-    let Some(text) = text else {
-        app.notify(Tone::Bad, "nothing is selected");
-        return Vec::new();
-    };
-    app.notify(Tone::Good, format!("copied {}", super::super::text::fit(&text, 60)));
-    vec![Command::Copy(text)]
+fn copy(app: &mut App, copied: Copied) -> Vec<Command> {
+    match copied {
+        Copied::Text { text, what } => {
+            app.notify(Tone::Good, format!("copied {what}"));
+            vec![Command::Copy(text)]
+        }
+        Copied::TooLarge { what } => {
+            let key = app.keymap.key(Action::Export);
+            let most = super::super::text::bytes(clipboard::LIMIT as u64);
+            let said = format!("{what} is too large: terminals take {most}. {key} writes a file");
+            app.notify(Tone::Bad, said);
+            Vec::new()
+        }
+        Copied::Nothing => {
+            app.notify(Tone::Bad, "nothing is selected");
+            Vec::new()
+        }
+    }
 }
 
 fn step(app: &mut App, action: Action) {
@@ -278,6 +298,9 @@ fn step(app: &mut App, action: Action) {
 
 /// Moves the selection of a list.
 pub(super) fn move_in(app: &mut App, list: ListId, step: Step) {
+    if list == ListId::RunLogs {
+        return run_logs::step(app, step);
+    }
     let mut state = std::mem::take(&mut app.lists[list as usize]);
     if list == ListId::Inspector {
         // Lines have no keys, and how many there are depends on the width: the view limits it.

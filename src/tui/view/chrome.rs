@@ -10,6 +10,7 @@ use super::{
         app::{Access, App, Hit, Screen, Target, Tone},
         dialog::Dialog,
         operator::Progress,
+        rows::ListId,
         text,
         theme::Role,
         under_way::UnderWay,
@@ -274,14 +275,21 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
 
 fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     if let Some(Dialog::Filter { list, .. }) = &app.dialog {
+        let label = if *list == ListId::Context { " search: " } else { " filter: " };
         let used = canvas.pieces(
             line,
-            &[(" filter: ".into(), Role::FooterKey), (app.filter(*list).into(), Role::Input)],
+            &[(label.into(), Role::FooterKey), (app.filter(*list).into(), Role::Input)],
         );
         let rest = Rect { x: line.x + used, width: line.width - used, ..line };
         canvas.text(rest.x, rest.y, 1, " ", canvas.style(Role::InputCursor));
         if rest.width > 40 {
-            canvas.right(rest, "enter keep  esc drop ", canvas.style(Role::Footer));
+            let found = match list {
+                ListId::Context => super::run::context::search_status(app),
+                _ => None,
+            };
+            let found = found.map(|found| format!("{found}   ")).unwrap_or_default();
+            let hint = format!("{found}enter keep  esc drop ");
+            canvas.right(rest, &hint, canvas.style(Role::Footer));
         }
         return;
     }

@@ -6,14 +6,14 @@ use super::{
     super::{
         actions::{ACTIONS, Action, Effect, Group},
         app::{Access, App, Hit, Target},
-        dialog::{Choice, Confirm, Dialog, Picker, Plan},
+        dialog::{ChildPicker, Choice, Confirm, Dialog, ExportForm, Picker, Plan, Whole},
         operator::Operation,
         text,
         theme::Role,
-        update::{actions_for, blueprints_for},
+        update::{actions_for, blueprints_for, children_for},
     },
     canvas::{Canvas, Piece},
-    forms, letter,
+    forms, letter, words,
 };
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
@@ -26,6 +26,9 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         Some(Dialog::ChooseBlueprint(picker)) => draw_blueprints(app, canvas, area, picker),
         Some(Dialog::Palette(picker)) => draw_palette(app, canvas, area, picker),
         Some(Dialog::Letter(view)) => letter::draw(app, canvas, area, view),
+        Some(Dialog::ChooseChild(picker)) => draw_children(app, canvas, area, picker),
+        Some(Dialog::Export(form)) => draw_export(canvas, area, form),
+        Some(Dialog::Whole(whole)) => draw_whole(canvas, area, whole),
         Some(Dialog::Help { scroll }) => draw_help(app, canvas, area, *scroll),
     }
 }
@@ -223,6 +226,94 @@ fn draw_palette(app: &App, canvas: &mut Canvas<'_>, area: Rect, picker: &Picker)
         })
         .collect();
     draw_picker(canvas, inside, picker, &rows);
+}
+
+/// The child runs to choose from, with what is known of each.
+fn draw_children(app: &App, canvas: &mut Canvas<'_>, area: Rect, choice: &ChildPicker) {
+    let height = tall(choice.children.len()).saturating_add(3).clamp(6, 18);
+    let inside =
+        canvas.dialog(centred(area, 84, height), "Open which child run?", Role::DialogBorder);
+    let runs = &app.shown().runs.data;
+    let room = usize::from(inside.width).saturating_sub(38).max(16);
+    let rows: Vec<Vec<Piece<'_>>> = children_for(choice)
+        .into_iter()
+        .map(|child| {
+            let row = runs.get(&child.run);
+            let (symbol, word, role) =
+                row.map_or_else(|| words::status(child.status), |row| words::run(row));
+            let started = row.and_then(|row| row.item.started_at);
+            let age = words::ago(app.now(), started);
+            vec![
+                (format!("{symbol} {word:<10}").into(), role),
+                (text::fit_end(&child.run, room).into(), Role::Text),
+                (format!("  {age}  node {}", child.node).into(), Role::TextDim),
+            ]
+        })
+        .collect();
+    draw_picker(canvas, inside, &choice.picker, &rows);
+}
+
+fn draw_export(canvas: &mut Canvas<'_>, area: Rect, form: &ExportForm) {
+    let place = centred(area, 76, tall(form.choices.len()).saturating_add(6));
+    let inside = canvas.dialog(place, "Export as JSON", Role::DialogBorder);
+    let mut rows = inside.rows();
+    for (at, choice) in form.choices.iter().enumerate() {
+        let Some(line) = rows.next() else { return };
+        let (mark, role) =
+            if at == form.choice { ("●", Role::TextStrong) } else { ("○", Role::TextDim) };
+        canvas.pieces(line, &[(format!("{mark} {}", choice.what).into(), role)]);
+    }
+    let Some(line) = rows.next() else { return };
+    // The end of a long name is what is being typed.
+    let name = text::fit_end(&form.name, usize::from(line.width).saturating_sub(8));
+    let used =
+        canvas.pieces(line, &[("file: ".into(), Role::FooterKey), (name.into(), Role::Input)]);
+    let rest = line.width.saturating_sub(used);
+    canvas.text(line.x + used, line.y, rest, " ", canvas.style(Role::InputCursor));
+    let hints = [
+        "In the working folder. No file is written over: a number is added.".to_owned(),
+        if form.choices.len() > 1 {
+            "enter: write   tab: something else   esc: leave".to_owned()
+        } else {
+            "enter: write   esc: leave".to_owned()
+        },
+    ];
+    for (line, hint) in rows.zip(hints) {
+        canvas.pieces(line, &[(hint.into(), Role::TextDim)]);
+    }
+}
+
+/// Draws a text whole. Only the pieces in view are gone through.
+fn draw_whole(canvas: &mut Canvas<'_>, area: Rect, whole: &Whole) {
+    let wide = area.width.saturating_sub(4).min(120);
+    let place = centred(area, wide, area.height.saturating_sub(4));
+    let title = text::fit_end(&whole.title, usize::from(wide).saturating_sub(6));
+    let inside = canvas.dialog(place, &title, Role::DialogBorder);
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    let first = whole.scroll.min(whole.pieces().saturating_sub(1));
+    canvas.hits.push(Hit { area: inside, target: Target::Text { first } });
+    let mut lines: Vec<Piece<'_>> = Vec::new();
+    let mut last = first;
+    for at in first..whole.pieces() {
+        if lines.len() >= height {
+            break;
+        }
+        let piece = whole.piece(at);
+        let wrapped = text::wrap(piece, width, height);
+        if wrapped.is_empty() {
+            lines.push(("".into(), Role::Text));
+        }
+        lines.extend(wrapped.into_iter().map(|line| (line.into(), Role::Text)));
+        last = at + 1;
+    }
+    canvas.lines(inside, &lines, 0);
+    let edge = Rect { y: inside.bottom(), height: 1, ..inside };
+    let done = last >= whole.pieces() && lines.len() <= height;
+    let hint = match (first, done) {
+        (0, true) => " esc closes ".to_owned(),
+        _ => format!(" {} % ↑↓  esc closes ", last * 100 / whole.pieces().max(1)),
+    };
+    canvas.right(edge, &hint, canvas.style(Role::TextDim));
 }
 
 /// The help: every action with its keys, by group.

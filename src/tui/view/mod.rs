@@ -4,6 +4,7 @@ mod blueprints;
 mod canvas;
 mod chrome;
 mod dialogs;
+mod editor;
 mod forms;
 mod history;
 mod letter;

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use jiff::tz::TimeZone;
+
 use super::super::{actions::Action, app::Tone, theme::Role};
 use crate::{
     cluster::WorkerMode,
@@ -126,6 +128,24 @@ pub(super) fn tone(tone: Tone) -> (&'static str, Role) {
     match tone {
         Tone::Good => ("✓", Role::RunCompleted),
         Tone::Bad => ("✗", Role::TextError),
+    }
+}
+
+/// A time of day.
+pub(super) fn clock(zone: &TimeZone, at: Timestamp) -> String {
+    shown(zone, at, "%H:%M:%S")
+}
+
+/// A point in time, with its zone.
+pub(super) fn local(zone: &TimeZone, at: Timestamp) -> String {
+    shown(zone, at, "%Y-%m-%d %H:%M:%S %Z")
+}
+
+fn shown(zone: &TimeZone, at: Timestamp, format: &str) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(time) => time.to_zoned(zone.clone()).strftime(format).to_string(),
+        // What others wrote may lie beyond every calendar.
+        Err(_) => at.to_string(),
     }
 }
 

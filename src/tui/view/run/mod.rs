@@ -1,6 +1,6 @@
 //! One run: its nodes, seen in one of several ways, and beside them everything about the chosen one.
 
-mod context;
+pub(super) mod context;
 mod graph;
 mod inspector;
 mod logs;
@@ -96,17 +96,19 @@ fn draw_main(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 }
 
 fn title(app: &App, detail: Option<&RunDetail>) -> String {
-    let run = app.open_run.as_deref().unwrap_or_default();
+    let Some(run) = &app.open_run else { return String::new() };
+    // The way down to it from the outermost run; its end says more than its beginning.
+    let way = text::fit_end(&app.lineage(run).join(" › "), 48);
     match (app.shown().runs.data.get(run), detail) {
         (Some(row), _) => {
             let (symbol, word, _) = words::run(row);
-            format!("Run {}  {symbol} {word}", text::fit(run, 40))
+            format!("Run {way}  {symbol} {word}")
         }
         (None, Some(detail)) => {
             let (symbol, word, _) = words::status(detail.status);
-            format!("Run {}  {symbol} {word}", text::fit(run, 40))
+            format!("Run {way}  {symbol} {word}")
         }
-        (None, None) => format!("Run {run}"),
+        (None, None) => format!("Run {way}"),
     }
 }
 
