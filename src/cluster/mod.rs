@@ -8,6 +8,8 @@ mod coordination;
 mod error;
 mod job;
 mod memory;
+pub(crate) mod meter;
+mod metered;
 mod queue;
 mod sqlite;
 mod state;
@@ -27,6 +29,7 @@ pub use coordination::{
 pub use error::{ClusterError, Fault, Result, Service};
 pub use job::{BadJob, DeadLetter, Job};
 pub use memory::memory_cluster;
+pub use meter::{BlueprintTally, CostReport, Meter, PerService, RequestUnits, Tally};
 pub use queue::{Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, Receipt};
 pub use sqlite::{Lifetime, SqliteOptions, sqlite_cluster, sqlite_cluster_with};
 pub use state::{

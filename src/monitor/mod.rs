@@ -2,6 +2,8 @@
 //! task a source.
 
 mod coordination;
+mod cost;
+mod cost_view;
 mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -13,6 +15,7 @@ mod spawn;
 #[cfg(test)]
 mod tests;
 
+pub use cost_view::{Cost, CostOf, CostRow, CostView, WorkerCost};
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{detail::RunDetail, runs::RunsView};
+use super::{cost_view::CostView, detail::RunDetail, runs::RunsView};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId},
     cluster::{DeadLetter, Heartbeat, HeldLock},
@@ -161,6 +161,8 @@ pub struct LocksView {
 pub struct WorkersView {
     /// They, by name.
     pub workers: Vec<Heartbeat>,
+    /// What they ask of the services, and what this dashboard does.
+    pub cost: CostView,
 }
 
 impl WorkersView {

@@ -69,6 +69,7 @@ fn heartbeat(name: &str, done: u64) -> Heartbeat {
         in_flight: 0,
         done,
         mode: WorkerMode::Running,
+        cost: None,
     }
 }
 

@@ -273,19 +273,19 @@ impl Hands {
 
     fn preview(&self, ticket: u64, operation: Operation) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
-        tokio::spawn(async move {
+        tokio::spawn(self.monitor.meter().overhead(async move {
             let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
             // Without a receiver the dashboard has ended.
             let _ = results.send(Message::Previewed { ticket, result }).await;
-        });
+        }));
     }
 
     fn apply(&self, operation: Operation, preview: Preview) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
-        tokio::spawn(async move {
+        tokio::spawn(self.monitor.meter().overhead(async move {
             let result = bounded(APPLY_LIMIT, operator.apply(&operation, &preview)).await;
             let _ = results.send(Message::Applied { operation, result }).await;
-        });
+        }));
     }
 }
 

@@ -274,6 +274,7 @@ async fn copying_reaches_the_terminal() {
         in_flight: 0,
         done: 0,
         mode: WorkerMode::Running,
+        cost: None,
     }];
     rig.press("5");
     rig.sees("w-1").await;

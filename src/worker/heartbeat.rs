@@ -26,6 +26,7 @@ impl Worker {
                     .unwrap_or(u32::MAX),
                 done: self.counts.done.load(Ordering::Relaxed),
                 mode: *mode.borrow_and_update(),
+                cost: Some(self.meter.report(self.core.now())),
             };
             if let Err(error) = self.core.cluster().coordination.beat(&heartbeat, TTL).await {
                 tracing::debug!(%error, "could not send a heartbeat");

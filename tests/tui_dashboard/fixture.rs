@@ -118,6 +118,7 @@ fn worker(name: &str, mode: WorkerMode, in_flight: u32) -> Heartbeat {
         in_flight,
         done: 123_456,
         mode,
+        cost: None,
     }
 }
 

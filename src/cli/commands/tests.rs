@@ -99,6 +99,7 @@ fn beat(name: &str) -> Heartbeat {
         in_flight: 3,
         done: 12,
         mode: WorkerMode::Paused,
+        cost: None,
     }
 }
 

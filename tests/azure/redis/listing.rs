@@ -21,6 +21,7 @@ fn heartbeat(name: &str) -> Heartbeat {
         in_flight: 0,
         done: 0,
         mode: WorkerMode::Running,
+        cost: None,
     }
 }
 
