@@ -5,7 +5,7 @@
 //! this minute), and what has changed since shows up to ten seconds later.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -125,7 +125,8 @@ impl CostBook {
     /// Takes in what the workers that are alive say, and reckons rates from it.
     pub(super) fn reckon(&mut self, workers: &[Heartbeat], now: Timestamp) -> CostView {
         self.look_at_own(now);
-        self.tracks.retain(|name, _| workers.iter().any(|worker| worker.name == *name));
+        let alive: HashSet<_> = workers.iter().map(|worker| &worker.name).collect();
+        self.tracks.retain(|name, _| alive.contains(name));
         let mut view = CostView::default();
         let (mut all, mut overhead) = (Flow::default(), Flow::default());
         let mut blueprints: HashMap<BlueprintId, Flow> = HashMap::new();

@@ -309,7 +309,7 @@ pub(crate) fn snapshot() -> Snapshot {
         queue: live(queue()),
         runs: live(runs(rows())),
         locks: live(LocksView { locks: locks(), more: false }),
-        workers: live(WorkersView { workers }),
+        workers: live(WorkersView { workers, cost: cost() }),
         detail: live(Some(detail("order-4711"))),
     }
 }
