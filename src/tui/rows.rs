@@ -17,6 +17,8 @@ pub(super) enum ListId {
     Letters,
     Locks,
     Workers,
+    /// What the runs of each blueprint cost.
+    Costs,
     Blueprints,
     Nodes,
     /// The text beside the nodes of a run: its rows are lines.
@@ -25,7 +27,7 @@ pub(super) enum ListId {
 }
 
 impl ListId {
-    pub(super) const COUNT: usize = 9;
+    pub(super) const COUNT: usize = 10;
 
     /// What its rows are, for titles and empty states.
     pub(super) fn noun(self) -> &'static str {
@@ -35,6 +37,7 @@ impl ListId {
             Self::Letters => "dead letters",
             Self::Locks => "locks",
             Self::Workers => "workers",
+            Self::Costs => "costs",
             Self::Blueprints => "blueprints",
             Self::Nodes => "nodes",
             Self::Inspector => "lines",
@@ -148,6 +151,7 @@ impl App {
             ListId::Letters,
             ListId::Locks,
             ListId::Workers,
+            ListId::Costs,
             ListId::Blueprints,
             ListId::Nodes,
         ] {
@@ -168,6 +172,7 @@ impl App {
             ListId::Letters,
             ListId::Locks,
             ListId::Workers,
+            ListId::Costs,
             ListId::Blueprints,
             ListId::Nodes,
         ] {
@@ -189,6 +194,7 @@ impl App {
             ListId::Letters => snapshot.queue.data.dead_letters.len(),
             ListId::Locks => snapshot.locks.data.locks.len(),
             ListId::Workers => snapshot.workers.data.workers.len(),
+            ListId::Costs => snapshot.workers.data.cost.rows.len(),
             ListId::Blueprints => self.catalog.blueprints.len(),
             ListId::Nodes => self.detail_of(snapshot).map_or(0, |detail| detail.nodes.len()),
             ListId::Runs | ListId::Inspector | ListId::Logs => 0,
@@ -220,6 +226,7 @@ impl App {
                 let worker = &snapshot.workers.data.workers[at];
                 format!("{} {}", worker.name, worker.host)
             }
+            ListId::Costs => snapshot.workers.data.cost.rows[at].of.name().to_owned(),
             ListId::Blueprints => self.catalog.blueprints[at].blueprint.id.to_string(),
             ListId::Nodes => self.detail_of(snapshot).map_or_else(String::new, |detail| {
                 let node = &detail.nodes[at];
@@ -247,6 +254,7 @@ impl App {
             }
             ListId::Locks => snapshot.locks.data.locks.get(at).map(|it| then(&it.key)),
             ListId::Workers => snapshot.workers.data.workers.get(at).map(|it| then(&it.name)),
+            ListId::Costs => snapshot.workers.data.cost.rows.get(at).map(|it| then(it.of.name())),
             ListId::Blueprints => self.catalog.blueprints.get(at).map(|it| then(&it.blueprint.id)),
             ListId::Nodes => self.detail_of(snapshot)?.nodes.get(at).map(|it| then(&it.id)),
             ListId::Runs | ListId::Inspector | ListId::Logs => None,
@@ -294,7 +302,7 @@ impl App {
             ListId::Locks => {
                 snapshot.locks.data.locks.get(self.selected_place(list)?)?.run_id.clone()
             }
-            ListId::Workers | ListId::Blueprints | ListId::Logs => None,
+            ListId::Workers | ListId::Costs | ListId::Blueprints | ListId::Logs => None,
         }
     }
 

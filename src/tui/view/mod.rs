@@ -3,8 +3,10 @@
 mod blueprints;
 mod canvas;
 mod chrome;
+mod cost;
 mod dialogs;
 mod forms;
+mod header_detail;
 mod locks;
 mod logs;
 mod overview;
