@@ -195,6 +195,19 @@ pub(crate) fn carried_as_overhead<F: Future>(work: F) -> impl Future<Output = F:
     }
 }
 
+/// Work for a run of a blueprint, if that is known, on the books of whoever does it.
+pub(crate) fn on_behalf_of<F: Future>(
+    blueprint: Option<&BlueprintId>,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    match (Account::current(), blueprint) {
+        (Some(account), Some(blueprint)) => {
+            Either::Left(account.meter.on_behalf_of(blueprint, work))
+        }
+        _ => Either::Right(work),
+    }
+}
+
 /// Puts down what a call that has ended came to.
 pub(crate) fn count(service: Service, counted: Counted) {
     // Without an account nobody asks.
@@ -202,7 +215,7 @@ pub(crate) fn count(service: Service, counted: Counted) {
 }
 
 /// A request on its way. It is put down when this is dropped: with the answer, or when nobody waits
-/// for that any more.
+/// for that any more (then it counts, though it may not have got there).
 #[must_use]
 pub(crate) struct Request {
     account: Option<Account>,

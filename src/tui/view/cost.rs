@@ -12,9 +12,6 @@ use super::{
 };
 use crate::monitor::{Cost, CostOf, SourceState};
 
-/// When it will be known.
-pub(super) const SAID_WHEN: &str = "workers say every 10 s; a rate takes two heartbeats";
-
 const COLUMNS: [Column; 9] = [
     flexible("blueprint", 19, 3, 0),
     number("nodes/s", 7, 4),

@@ -20,7 +20,21 @@ const REST: u16 = 10;
 
 /// Draws it at the top of the area, as far as enough of that is left.
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: &mut Rect) {
-    for pieces in lines(app) {
+    for mut pieces in lines(app) {
+        let wide = |pieces: &[Piece<'_>]| -> usize {
+            pieces.iter().map(|(text, _)| text::width(text)).sum()
+        };
+        // What is only said by the way gives way.
+        while wide(&pieces) > usize::from(area.width)
+            && pieces.len() > 2
+            && pieces.last().is_some_and(|(_, role)| *role == Role::TextDim)
+        {
+            pieces.pop();
+        }
+        // A gap at the end would count as text that was cut.
+        if let Some((last, _)) = pieces.last_mut() {
+            *last = last.trim_end().to_owned().into();
+        }
         if area.height <= REST {
             return;
         }
@@ -36,9 +50,9 @@ fn lines(app: &App) -> [Vec<Piece<'static>>; 3] {
     let mut workers = match &view.all {
         Some(all) => [services(app, view, all), figures(view, all)],
         None => {
-            let why = (unknown(app).into(), Role::TextDim);
-            let more = (cost::SAID_WHEN.into(), Role::TextDim);
-            [vec![label("requests"), why], vec![label("cost"), more]]
+            let (why, more) = unknown(app);
+            let line = |name, text: &'static str| vec![label(name), (text.into(), Role::TextDim)];
+            [line("requests", why), line("cost", more)]
         }
     };
     if matches!(source.state, SourceState::Stale { .. }) {
@@ -49,20 +63,20 @@ fn lines(app: &App) -> [Vec<Piece<'static>>; 3] {
     [requests, cost, dashboard(view)]
 }
 
-/// Why nothing is known of what workers ask.
-fn unknown(app: &App) -> &'static str {
+/// Why nothing is known of what workers ask, and when it will be.
+fn unknown(app: &App) -> (&'static str, &'static str) {
     let source = &app.shown().workers;
     let (workers, silent) = (source.data.workers.len(), source.data.cost.silent);
     match source.state {
-        SourceState::Loading => "reading the workers …",
-        _ if workers == 0 => "no worker is alive",
-        _ if silent == workers => "no worker says: they are of an older version",
-        _ => "not known yet",
+        SourceState::Loading => ("reading the workers …", ""),
+        _ if workers == 0 => ("no worker is alive", "–"),
+        _ if silent == workers => ("no worker says: they are of an older version", "–"),
+        _ => ("not known yet", "workers say every 10 s; a rate takes two heartbeats"),
     }
 }
 
 fn label(name: &str) -> Piece<'static> {
-    (format!(" {name:<10} ").into(), Role::HeaderKey)
+    (format!(" {name:<9} ").into(), Role::HeaderKey)
 }
 
 /// A figure with its unit behind it.
@@ -85,14 +99,14 @@ fn services(app: &App, view: &CostView, all: &Cost) -> Vec<Piece<'static>> {
         pieces.push((format!("{symbol} ").into(), role));
         figure(&mut pieces, cost::rate(requests), "/s");
         if refused > 0 {
-            let refused = format!("▲ {} 429s  ", text::short(refused));
+            let refused = format!("▲{} 429s  ", text::short(refused));
             pieces.push((refused.into(), Role::SourceStale));
         }
     }
     pieces.push(("all ".into(), Role::HeaderKey));
     figure(&mut pieces, cost::rate(all.requests_in_all()), "/s");
     if view.silent > 0 {
-        let silent = format!("{} don't say", text::count(view.silent, "worker"));
+        let silent = format!("{} silent", text::count(view.silent, "worker"));
         pieces.push((silent.into(), Role::TextDim));
     }
     pieces
@@ -103,10 +117,10 @@ fn figures(view: &CostView, all: &Cost) -> Vec<Piece<'static>> {
     let mut pieces = vec![label("cost")];
     figure(&mut pieces, cost::known(all.units), " RU/s");
     figure(&mut pieces, cost::known(all.units_a_node), " RU/node");
-    figure(&mut pieces, cost::known(all.requests_a_node), " requests/node");
+    figure(&mut pieces, cost::known(all.requests_a_node), " req/node");
     figure(&mut pieces, cost::rate(all.nodes), " nodes/s");
     if view.told > 0 {
-        pieces.push(("in the last minute".into(), Role::TextDim));
+        pieces.push(("last minute".into(), Role::TextDim));
     }
     pieces
 }
@@ -118,9 +132,9 @@ fn dashboard(view: &CostView) -> Vec<Piece<'static>> {
         pieces.push(("not known yet".into(), Role::TextDim));
         return pieces;
     };
-    figure(&mut pieces, cost::rate(own.requests_in_all()), " requests/s");
+    figure(&mut pieces, cost::rate(own.requests_in_all()), " req/s");
     figure(&mut pieces, cost::known(own.units), " RU/s");
-    pieces.push((" answers in  ".into(), Role::HeaderKey));
+    pieces.push(("answers: ".into(), Role::HeaderKey));
     let PerService { queue, state, coordination } = view.took;
     for (name, took) in [("queue", queue), ("state", state), ("locks", coordination)] {
         pieces.push((format!("{name} ").into(), Role::HeaderKey));
