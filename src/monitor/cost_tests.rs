@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)] // Tests.
+#![allow(clippy::unwrap_used, clippy::float_cmp)] // Tests; rates are rounded to tenths.
 
 use super::*;
 use crate::cluster::{RequestUnits, Service, WorkerMode, meter};

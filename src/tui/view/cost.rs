@@ -29,13 +29,14 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let source = &app.shown().workers;
     let view = &source.data.cost;
     let count = app.rows.count(ListId::Costs);
-    let mut title = "Cost by blueprint  last minute".to_owned();
-    if view.all.is_none() && view.silent < source.data.workers.len() {
-        title.push_str("  waiting for a second heartbeat");
+    let note = if view.all.is_none() && view.silent < source.data.workers.len() {
+        "  waiting for a second heartbeat".to_owned()
     } else if view.silent > 0 {
-        let silent = text::count(view.silent, "worker");
-        title.push_str(&format!("  without {silent} of an older version"));
-    }
+        format!("  without {} of an older version", text::count(view.silent, "worker"))
+    } else {
+        String::new()
+    };
+    let title = format!("Cost by blueprint  last minute{note}");
     let inside = pane::open(app, canvas, area, ListId::Costs, &title, Some(source));
     if count == 0 {
         pane::empty(app, canvas, inside, ListId::Costs, Some(source));

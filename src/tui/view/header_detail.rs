@@ -47,13 +47,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: &mut Rect) {
 fn lines(app: &App) -> [Vec<Piece<'static>>; 3] {
     let source = &app.shown().workers;
     let view = &source.data.cost;
-    let mut workers = match &view.all {
-        Some(all) => [services(app, view, all), figures(view, all)],
-        None => {
-            let (why, more) = unknown(app);
-            let line = |name, text: &'static str| vec![label(name), (text.into(), Role::TextDim)];
-            [line("requests", why), line("cost", more)]
-        }
+    let mut workers = if let Some(all) = &view.all {
+        [services(app, view, all), figures(view, all)]
+    } else {
+        let (why, more) = unknown(app);
+        let line = |name, text: &'static str| vec![label(name), (text.into(), Role::TextDim)];
+        [line("requests", why), line("cost", more)]
     };
     if matches!(source.state, SourceState::Stale { .. }) {
         let age = format!("  ✗ {} old", words::ago(app.now(), source.updated_at));

@@ -99,16 +99,12 @@ fn title(source: &Sourced<WorkersView>, count: usize) -> String {
     if source.updated_at.is_none() {
         return "Workers".to_owned();
     }
-    let mut title = format!("Workers  {count} alive");
+    let mut parts = vec![format!("Workers  {count} alive")];
     if let Some(all) = &source.data.cost.all {
-        title.push_str(&format!("  {} req/s", cost::rate(all.requests_in_all())));
-        if all.units.is_some() {
-            title.push_str(&format!("  {} RU/s", cost::known(all.units)));
-        }
+        parts.push(format!("{} req/s", cost::rate(all.requests_in_all())));
+        parts.extend(all.units.map(|units| format!("{} RU/s", cost::rate(units))));
         let refused = all.throttled.sum();
-        if refused > 0 {
-            title.push_str(&format!("  ▲ {} 429s", text::short(refused)));
-        }
+        parts.extend((refused > 0).then(|| format!("▲ {} 429s", text::short(refused))));
     }
-    title
+    parts.join("  ")
 }
