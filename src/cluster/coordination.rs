@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Result;
+use super::{CostReport, Result};
 use crate::{
     blueprint::{NodeId, RunId, WorkerName},
     engine::Timestamp,
@@ -164,6 +164,17 @@ pub struct Heartbeat {
     /// When it said so, by its own clock. Unknown of older workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<Timestamp>,
+    /// What it asks of the services; nothing from a version that does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_understood")]
+    pub cost: Option<CostReport>,
+}
+
+/// A report as far as it can be read: one of another version must not hide the worker.
+fn if_understood<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<CostReport>, D::Error> {
+    let report = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(report.and_then(|report| serde_json::from_value(report).ok()))
 }
 
 /// Whether a worker takes new jobs.

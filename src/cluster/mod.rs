@@ -8,6 +8,8 @@ mod coordination;
 mod error;
 mod job;
 mod memory;
+pub(crate) mod meter;
+mod metered;
 mod queue;
 mod sqlite;
 mod state;
@@ -28,6 +30,7 @@ pub use error::{ClusterError, Fault, Result, Service};
 pub(crate) use job::message_text;
 pub use job::{BadJob, DeadLetter, Job};
 pub use memory::memory_cluster;
+pub use meter::{BlueprintTally, CostReport, Meter, PerService, RequestUnits, Tally};
 pub use queue::{
     Delivery, Depth, JobQueue, Lane, MAX_RECEIVE, MAX_VISIBILITY, Peeked, QUEUE_NAME, Receipt,
 };

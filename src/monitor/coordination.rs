@@ -5,10 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    snapshot::{LocksView, Snapshot, Sourced, WorkersView},
+    cost::CostBook,
+    snapshot::{LocksView, REFRESH_AGE, Snapshot, Sourced, WorkersView},
     source::Source,
 };
-use crate::cluster::{CoordinationStore, Result};
+use crate::{
+    cluster::{Clock, CoordinationStore, Meter, Result},
+    engine::Timestamp,
+};
 
 /// How many leases are read at a time.
 const LOCKS: usize = 10_000;
@@ -32,7 +36,24 @@ impl Source for LocksSource {
 }
 
 /// Asks for the workers that are alive.
-pub(super) struct WorkersSource(pub(super) Arc<dyn CoordinationStore>);
+pub(super) struct WorkersSource {
+    store: Arc<dyn CoordinationStore>,
+    clock: Arc<dyn Clock>,
+    book: CostBook,
+    reckoned_at: Timestamp,
+}
+
+impl WorkersSource {
+    /// The meter counts what this dashboard asks.
+    pub(super) fn new(
+        store: Arc<dyn CoordinationStore>,
+        clock: Arc<dyn Clock>,
+        meter: Meter,
+    ) -> Self {
+        let now = clock.now();
+        Self { book: CostBook::new(meter, now), reckoned_at: now, store, clock }
+    }
+}
 
 #[async_trait]
 impl Source for WorkersSource {
@@ -43,7 +64,20 @@ impl Source for WorkersSource {
     }
 
     async fn look(&mut self, current: &Snapshot) -> Result<Option<WorkersView>> {
-        let view = WorkersView { workers: self.0.workers().await? };
-        Ok(Some(view).filter(|view| *view != *current.workers.data))
+        let workers = self.store.workers().await?;
+        let before = &current.workers.data;
+        let now = self.clock.now();
+        // What this dashboard asks changes all the time: that alone is no news.
+        let is_due = before.cost.dashboard.is_none()
+            || workers != before.workers
+            || now.since(self.reckoned_at) >= REFRESH_AGE;
+        let cost = if is_due {
+            self.reckoned_at = now;
+            self.book.reckon(&workers, now)
+        } else {
+            before.cost.clone()
+        };
+        let view = WorkersView { workers, cost };
+        Ok(Some(view).filter(|view| *view != **before))
     }
 }

@@ -3,6 +3,8 @@
 
 mod children;
 mod coordination;
+mod cost;
+mod cost_view;
 mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -18,6 +20,7 @@ mod warnings;
 mod watch;
 
 pub use children::ChildRun;
+pub use cost_view::{Cost, CostOf, CostRow, CostView, WorkerCost};
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{detail::RunDetail, runs::RunsView, warnings::Warnings};
+use super::{cost_view::CostView, detail::RunDetail, runs::RunsView, warnings::Warnings};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId},
     cluster::{DeadLetter, Heartbeat, HeldLock, Job, Peeked},
@@ -189,6 +189,8 @@ pub struct LocksView {
 pub struct WorkersView {
     /// They, by name.
     pub workers: Vec<Heartbeat>,
+    /// What they ask of the services, and what this dashboard does.
+    pub cost: CostView,
 }
 
 impl WorkersView {

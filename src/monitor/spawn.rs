@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     blueprint::{Blueprint, BlueprintId, RunId},
-    cluster::Cluster,
+    cluster::{Cluster, Meter},
 };
 
 /// Finds the blueprint of an id, where it is loaded.
@@ -100,6 +100,7 @@ impl Monitor {
             clock: cluster.clock.clone(),
             cancel: cancel.clone(),
         };
+        let meter = Meter::default();
         let Cluster { queue, state, coordination, clock, .. } = cluster;
         let every = |interval| Timing { interval, timeout: config.timeout };
         let at = config.intervals;
@@ -109,23 +110,18 @@ impl Monitor {
             WarningLimits::usual(config.stalled_after, config.lease, state.document_limit());
         let warnings = WarningsSource::new(clock.clone(), library.clone(), limits);
         let detail = DetailSource::new(state, library, watching.clone());
-        tokio::spawn(run(
-            QueueSource::new(queue, clock),
-            every(at.queue),
-            board.clone(),
-            waking.clone(),
-        ));
-        tokio::spawn(run(warnings, every(at.warnings), board.clone(), waking.clone()));
-        tokio::spawn(run(runs, every(at.runs), board.clone(), waking.clone()));
-        tokio::spawn(run(
-            LocksSource(coordination.clone()),
-            every(at.locks),
-            board.clone(),
-            waking.clone(),
-        ));
-        tokio::spawn(run(WorkersSource(coordination), every(at.workers), board.clone(), waking));
-        tokio::spawn(run(detail, every(at.detail), board, watching));
-        MonitorHandle { snapshots: receiver, watched, wake, _guard: Arc::new(cancel.drop_guard()) }
+        let workers = WorkersSource::new(coordination.clone(), clock.clone(), meter.clone());
+        let queue = QueueSource::new(queue, clock);
+        let locks = LocksSource(coordination);
+        let (here, wakes) = (|| board.clone(), || waking.clone());
+        tokio::spawn(meter.overhead(run(queue, every(at.queue), here(), wakes())));
+        tokio::spawn(run(warnings, every(at.warnings), here(), wakes()));
+        tokio::spawn(meter.overhead(run(runs, every(at.runs), here(), wakes())));
+        tokio::spawn(meter.overhead(run(locks, every(at.locks), here(), wakes())));
+        tokio::spawn(meter.overhead(run(workers, every(at.workers), here(), wakes())));
+        tokio::spawn(meter.overhead(run(detail, every(at.detail), board, watching)));
+        let guard = Arc::new(cancel.drop_guard());
+        MonitorHandle { snapshots: receiver, watched, wake, meter, _guard: guard }
     }
 }
 
@@ -136,6 +132,7 @@ pub struct MonitorHandle {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     watched: watch::Sender<Option<RunId>>,
     wake: watch::Sender<()>,
+    meter: Meter,
     _guard: Arc<DropGuard>,
 }
 
@@ -143,6 +140,12 @@ impl MonitorHandle {
     /// Looks at one run closely from now on, or at none.
     pub fn watch_run(&self, run: Option<RunId>) {
         self.watched.send_replace(run);
+    }
+
+    /// Counts what this dashboard asks of the services: the monitor, and whoever works for an
+    /// operator on this account.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Asks every source now.

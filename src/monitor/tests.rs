@@ -71,6 +71,7 @@ fn heartbeat(name: &str, done: u64) -> Heartbeat {
         done,
         mode: WorkerMode::Running,
         sent_at: None,
+        cost: None,
     }
 }
 

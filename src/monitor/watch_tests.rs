@@ -29,7 +29,7 @@ fn rig() -> Rig {
     let mut snapshot = Snapshot::empty("test");
     snapshot.queue = live(QueueView::default());
     snapshot.locks = live(LocksView::default());
-    snapshot.workers = live(WorkersView { workers: vec![worker("w")] });
+    snapshot.workers = live(WorkersView { workers: vec![worker("w")], ..WorkersView::default() });
     Rig { clock, source, snapshot }
 }
 
@@ -69,6 +69,7 @@ fn worker(name: &str) -> Heartbeat {
         done: 0,
         mode: WorkerMode::Running,
         sent_at: None,
+        cost: None,
     }
 }
 
@@ -204,7 +205,7 @@ fn messages_that_nobody_takes() {
     let oldest = Some(rig.now());
     rig.snapshot.queue = live(QueueView { depth: 3, oldest, ..QueueView::default() });
     let paused = Heartbeat { mode: WorkerMode::Paused, ..worker("w") };
-    rig.snapshot.workers = live(WorkersView { workers: vec![paused] });
+    rig.snapshot.workers = live(WorkersView { workers: vec![paused], ..WorkersView::default() });
     assert_eq!(rig.look(), []);
     assert_eq!(rig.later(5), [(WarningKind::NoWorkers, "queue".to_owned())]);
 }
@@ -235,7 +236,7 @@ fn clocks_that_differ_are_found_by_what_they_say() {
     };
     let at = rig.now();
     let workers = vec![beat("right", back(at, 29)), beat("ahead", at + Duration::from_secs(30))];
-    rig.snapshot.workers = live(WorkersView { workers });
+    rig.snapshot.workers = live(WorkersView { workers, ..WorkersView::default() });
     let ahead = (WarningKind::ClockSkew, "worker ahead".to_owned());
     assert_eq!(rig.look(), [ahead.clone()], "an old first heartbeat proves nothing");
     rig.clock.advance(Duration::from_secs(10));
@@ -245,12 +246,12 @@ fn clocks_that_differ_are_found_by_what_they_say() {
         beat("ahead", at + Duration::from_secs(30)),
         beat("behind", back(at, 90)),
     ];
-    rig.snapshot.workers = live(WorkersView { workers: workers.clone() });
+    rig.snapshot.workers = live(WorkersView { workers: workers.clone(), ..WorkersView::default() });
     assert_eq!(rig.look(), [ahead.clone()]);
     assert_eq!(rig.later(25), [ahead.clone()], "the same heartbeat, looked at later");
     let mut workers = workers;
     workers[2] = beat("behind", back(rig.now(), 90));
-    rig.snapshot.workers = live(WorkersView { workers });
+    rig.snapshot.workers = live(WorkersView { workers, ..WorkersView::default() });
     assert_eq!(rig.look().len(), 2);
     let job = QueuedJob {
         message_id: "m".to_owned(),

@@ -57,6 +57,7 @@ pub enum Action {
     Freeze,
     Refresh,
     Theme,
+    Detail,
     History,
     Redraw,
     Suspend,
@@ -151,7 +152,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 54] = [
+pub static ACTIONS: [ActionInfo; 55] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -398,6 +399,14 @@ pub static ACTIONS: [ActionInfo; 54] = [
         Screens,
         "",
         "what was done from here, and what came of it",
+    ),
+    looks(
+        A::Detail,
+        "detail",
+        &["i"],
+        Program,
+        "",
+        "show more in the header: requests, request units, 429s, answer times",
     ),
     looks(A::Theme, "theme", &["t"], Program, "theme", "the next theme"),
     looks(A::Redraw, "redraw", &["ctrl-l"], Program, "", "draw the whole screen anew"),

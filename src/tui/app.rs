@@ -68,7 +68,7 @@ impl Screen {
             Self::Run => &[ListId::Nodes, ListId::Inspector],
             Self::Queue => &[ListId::Jobs, ListId::Letters],
             Self::Locks => &[ListId::Locks],
-            Self::Workers => &[ListId::Workers],
+            Self::Workers => &[ListId::Workers, ListId::Costs],
             Self::Blueprints => &[ListId::Blueprints],
             Self::Logs => &[ListId::Logs],
             Self::Warnings => &[ListId::Warnings],
@@ -205,6 +205,16 @@ pub enum Access {
     ReadOnly,
 }
 
+/// How much the header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Header {
+    /// One line.
+    #[default]
+    Brief,
+    /// What the cluster costs, too.
+    Detailed,
+}
+
 /// All state of the dashboard.
 pub(crate) struct App {
     pub(super) snapshot: Arc<Snapshot>,
@@ -217,6 +227,7 @@ pub(crate) struct App {
     pub(super) theme: usize,
     pub(super) keymap: Keymap,
     pub(super) access: Access,
+    pub(super) header: Header,
     pub(super) screen: Screen,
     pub(super) focus: ListId,
     /// Where Esc leads to.
@@ -284,6 +295,7 @@ impl App {
             theme: 0,
             keymap,
             access,
+            header: Header::default(),
             screen: Screen::Overview,
             focus: Screen::Overview.first_focus(),
             trail: Vec::new(),

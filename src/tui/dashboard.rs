@@ -311,11 +311,11 @@ impl Hands {
 
     fn preview(&self, ticket: u64, operation: Operation) {
         let (operator, results) = (self.operator.clone(), self.results.clone());
-        tokio::spawn(async move {
+        tokio::spawn(self.monitor.meter().overhead(async move {
             let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
             // Without a receiver the dashboard has ended.
             let _ = results.send(Message::Previewed { ticket, result }).await;
-        });
+        }));
     }
 
     fn apply(&self, ticket: u64, operation: Operation, preview: Preview) {
@@ -323,7 +323,7 @@ impl Hands {
         let under_way = self.under_way.clone();
         let stop = CancellationToken::new();
         tokens(&under_way).insert(ticket, stop.clone());
-        tokio::spawn(async move {
+        tokio::spawn(self.monitor.meter().overhead(async move {
             // Of many reports only the latest is of interest.
             let (reports, mut reported) = watch::channel(None);
             let oversight = Oversight::new(
@@ -351,7 +351,7 @@ impl Hands {
             };
             tokens(&under_way).remove(&ticket);
             let _ = results.send(Message::Applied { operation, result }).await;
-        });
+        }));
     }
 }
 

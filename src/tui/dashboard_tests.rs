@@ -298,6 +298,7 @@ async fn copying_reaches_the_terminal() {
         done: 0,
         mode: WorkerMode::Running,
         sent_at: None,
+        cost: None,
     }];
     rig.press("5");
     rig.sees("w-1").await;

@@ -21,6 +21,8 @@ pub(super) enum ListId {
     Letters,
     Locks,
     Workers,
+    /// What the runs of each blueprint cost.
+    Costs,
     Blueprints,
     Nodes,
     /// The text beside the nodes of a run: its rows are lines.
@@ -36,7 +38,7 @@ pub(super) enum ListId {
 }
 
 impl ListId {
-    pub(super) const COUNT: usize = 13;
+    pub(super) const COUNT: usize = 14;
 
     /// What its rows are, for titles and empty states.
     pub(super) fn noun(self) -> &'static str {
@@ -46,6 +48,7 @@ impl ListId {
             Self::Letters => "dead letters",
             Self::Locks => "locks",
             Self::Workers => "workers",
+            Self::Costs => "costs",
             Self::Blueprints => "blueprints",
             Self::Nodes => "nodes",
             Self::Inspector => "lines",
@@ -178,6 +181,7 @@ impl App {
             ListId::Jobs,
             ListId::Locks,
             ListId::Workers,
+            ListId::Costs,
             ListId::Blueprints,
             ListId::Nodes,
             ListId::Warnings,
@@ -200,6 +204,7 @@ impl App {
             ListId::Letters,
             ListId::Locks,
             ListId::Workers,
+            ListId::Costs,
             ListId::Blueprints,
             ListId::Nodes,
             ListId::Warnings,
@@ -222,6 +227,7 @@ impl App {
             ListId::Jobs => snapshot.queue.data.next.len(),
             ListId::Locks => snapshot.locks.data.locks.len(),
             ListId::Workers => snapshot.workers.data.workers.len(),
+            ListId::Costs => snapshot.workers.data.cost.rows.len(),
             ListId::Blueprints => self.catalog.blueprints.len(),
             ListId::Warnings => snapshot.warnings.data.list().len(),
             ListId::History => self.done.len(),
@@ -252,6 +258,7 @@ impl App {
                 let worker = &snapshot.workers.data.workers[at];
                 format!("{} {}", worker.name, worker.host)
             }
+            ListId::Costs => snapshot.workers.data.cost.rows[at].of.name().to_owned(),
             ListId::Blueprints => self.catalog.blueprints[at].blueprint.id.to_string(),
             ListId::Warnings => {
                 let warning = &snapshot.warnings.data.list()[at];
@@ -297,6 +304,7 @@ impl App {
             }
             ListId::Locks => snapshot.locks.data.locks.get(at).map(|it| then(&it.key)),
             ListId::Workers => snapshot.workers.data.workers.get(at).map(|it| then(&it.name)),
+            ListId::Costs => snapshot.workers.data.cost.rows.get(at).map(|it| then(it.of.name())),
             ListId::Blueprints => self.catalog.blueprints.get(at).map(|it| then(&it.blueprint.id)),
             ListId::Nodes => self.detail_of(snapshot)?.nodes.get(at).map(|it| then(&it.id)),
             ListId::Warnings => {
@@ -365,7 +373,7 @@ impl App {
                 [run] => Some(run.clone()),
                 _ => None,
             },
-            ListId::Workers | ListId::Blueprints | ListId::Logs => None,
+            ListId::Workers | ListId::Costs | ListId::Blueprints | ListId::Logs => None,
         }
     }
 

@@ -280,7 +280,7 @@ impl Worker {
         let (settled, next) = happened?;
         match settled.verdict {
             Verdict::Applied(_) => {
-                self.count_done();
+                self.count_done(&job.blueprint_id);
                 Ok(Handled::Done(next))
             }
             Verdict::AlreadyApplied => {

@@ -27,6 +27,7 @@ impl Worker {
                 done: self.counts.done.load(Ordering::Relaxed),
                 mode: *mode.borrow_and_update(),
                 sent_at: Some(self.core.cluster().clock.now()),
+                cost: Some(self.meter.report(self.core.now())),
             };
             if let Err(error) = self.core.cluster().coordination.beat(&heartbeat, TTL).await {
                 tracing::debug!(%error, "could not send a heartbeat");

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{core::Core, session::Freshness, status::Urgency};
 use crate::{
     blueprint::RunId,
-    cluster::{ClusterError, Fault, Holder, Key, Lane, Ownership, Receipt, Service},
+    cluster::{
+        ClusterError, Fault, Holder, Key, Lane, Ownership, Receipt, Service, meter::carried,
+    },
     engine::Timestamp,
 };
 
@@ -71,7 +73,7 @@ impl Guard {
             receipt: Mutex::new(Some(receipt)),
             node: Mutex::new(None),
         });
-        let keeper = tokio::spawn(kept.clone().keep());
+        let keeper = tokio::spawn(carried(kept.clone().keep()));
         Self { kept, keeper }
     }
 

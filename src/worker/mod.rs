@@ -39,8 +39,8 @@ pub use self::{
     session::SessionError,
 };
 use crate::{
-    blueprint::{Library, WorkerName},
-    cluster::{Cluster, Service, WorkerMode},
+    blueprint::{BlueprintId, Library, WorkerName},
+    cluster::{Cluster, Meter, Service, WorkerMode},
     engine::{Continuation, Timestamp},
     nodes::Registry,
 };
@@ -55,6 +55,7 @@ pub struct Worker {
     mode: Arc<watch::Sender<WorkerMode>>,
     counts: Arc<Counts>,
     started_at: Timestamp,
+    meter: Meter,
 }
 
 #[derive(Debug, Default)]
@@ -97,12 +98,18 @@ impl Worker {
             mode: Arc::new(watch::Sender::new(WorkerMode::Running)),
             counts: Arc::default(),
             started_at,
+            meter: Meter::default(),
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &WorkerName {
         &self.config.name
+    }
+
+    /// What it asks of the services.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// How it fares now.
@@ -151,7 +158,8 @@ impl Worker {
         }
     }
 
-    fn count_done(&self) {
+    fn count_done(&self, blueprint: &BlueprintId) {
         self.counts.done.fetch_add(1, Ordering::Relaxed);
+        self.meter.node_done(blueprint);
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     blueprint::{JoinStrategy, NodeId, RunId},
-    cluster::{Job, Key, Lane, Neighbours},
+    cluster::{Job, Key, Lane, Neighbours, meter},
     engine::{
         Continuation, Effects, Event, Graph, Head, JoinArrival, NodeState, RunDocument, RunStatus,
         Timestamp, Verdict, Work, lost_inputs,
@@ -135,13 +135,13 @@ impl Core {
         let all = self.looks.lock().as_mut().map(std::mem::take).unwrap_or_default();
         stream::iter(all)
             .for_each_concurrent(LOOKS_AT_ONCE, |(_, session)| async move {
-                self.look_at(&session).await;
+                self.look_at_as_its_blueprint(&session).await;
             })
             .await;
     }
 
     async fn look(&self, since: Timestamp, session: Arc<Session>) {
-        let looked = self.look_at(&session).await;
+        let looked = self.look_at_as_its_blueprint(&session).await;
         if (!looked || !session.end_watch(since))
             && let Some(looks) = &mut *self.looks.lock()
         {
@@ -151,6 +151,11 @@ impl Core {
         let run = session.run().clone();
         drop(session);
         self.leave(&run);
+    }
+
+    /// The run pays for it, as for all that its commits cost.
+    async fn look_at_as_its_blueprint(&self, session: &Session) -> bool {
+        meter::on_behalf_of(session.named_blueprint(), self.look_at(session)).await
     }
 
     /// Reads a run's document, which puts back what a neighbour wrote over. Returns whether that was

@@ -13,7 +13,9 @@ use super::{
     lease::Guard,
     session::SessionError,
 };
-use crate::cluster::{Delivery, Fault, Job, Lane, MAX_RECEIVE, Receipt, WorkerMode};
+use crate::cluster::{
+    Delivery, Fault, Job, Lane, MAX_RECEIVE, Receipt, WorkerMode, meter::carried,
+};
 
 /// The pause after the first look at an empty queue; doubled after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -23,14 +25,18 @@ impl Worker {
     /// the future stops at once: messages in hand come back to the queue when their visibility
     /// timeout ends.
     pub async fn run(&self) {
+        self.meter.overhead(self.work()).await;
+    }
+
+    async fn work(&self) {
         let mut jobs = JoinSet::new();
         let beating = self.clone();
         let reconciling = self.clone();
         let looking = self.core.clone();
         let mut background = JoinSet::new();
-        background.spawn(async move { beating.beat().await });
-        background.spawn(async move { looking.look_after_commits().await });
-        background.spawn(async move { reconciling.reconcile_now_and_then().await });
+        background.spawn(carried(async move { beating.beat().await }));
+        background.spawn(carried(async move { looking.look_after_commits().await }));
+        background.spawn(carried(async move { reconciling.reconcile_now_and_then().await }));
         self.receive(&mut jobs).await;
         while jobs.join_next().await.is_some() {}
         self.core.look_now().await;
@@ -80,7 +86,7 @@ impl Worker {
                     pause = FIRST_PAUSE;
                     for delivery in deliveries {
                         let worker = self.clone();
-                        jobs.spawn(async move { worker.take(delivery).await });
+                        jobs.spawn(carried(async move { worker.take(delivery).await }));
                     }
                     continue;
                 }
@@ -153,7 +159,10 @@ impl Worker {
             self.counts.in_flight.fetch_sub(1, Ordering::Relaxed);
         });
         match Job::decode(&delivery.body) {
-            Ok(job) => self.take_job(delivery, job).await,
+            Ok(job) => {
+                let blueprint = job.blueprint_id.clone();
+                self.meter.on_behalf_of(&blueprint, self.take_job(delivery, job)).await;
+            }
             Err(error) => self.poison(&delivery, None, error.to_string()).await,
         }
     }
@@ -250,7 +259,9 @@ impl Worker {
         loop {
             let Next { job, closes } = next;
             touched.insert(job.run_id.clone());
-            let handled = self.handle(&job, inline, guard, leases).await?;
+            // The chain may have come to a run of another blueprint.
+            let handling = self.handle(&job, inline, guard, leases);
+            let handled = self.meter.on_behalf_of(&job.blueprint_id, handling).await?;
             let following = match handled {
                 Handled::Done(following) => following,
                 Handled::Hold(delay, _) => {

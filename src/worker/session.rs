@@ -163,6 +163,11 @@ impl Session {
         self.named.get_or_init(|| id.clone());
     }
 
+    /// Which blueprint the run follows, if a message of it said so here.
+    pub(crate) fn named_blueprint(&self) -> Option<&BlueprintId> {
+        self.named.get()
+    }
+
     /// The graph that a document of this run follows.
     pub(crate) fn graph(&self, document: &RunDocument) -> Result<Arc<Graph>, UnusableBlueprint> {
         self.shared.graphs.of_run_or(document.head(), self.named.get())

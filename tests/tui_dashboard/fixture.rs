@@ -1,16 +1,18 @@
 //! A cluster that never changes, with awkward names in it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use flowcraft_tui::{
     blueprint::{Blueprint, BlueprintId, Edge, Inputs, Node, NodeConfig, RunId, Severity},
     cluster::{
-        DeadLetter, Heartbeat, HeldLock, Holder, Job, Key, NodeCounts, StatusItem, WorkerMode,
+        CostReport, DeadLetter, Heartbeat, HeldLock, Holder, Job, Key, NodeCounts, PerService,
+        StatusItem, WorkerMode,
     },
     engine::{Awaits, Entry, Head, NodeState, Op, RunDocument, RunStatus, Timestamp},
     monitor::{
-        DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail, RunRow, RunsView, Snapshot,
-        SourceState, Sourced, Subject, Warning, WarningKind, Warnings, WorkersView,
+        Cost, CostOf, CostRow, CostView, DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail,
+        RunRow, RunsView, Snapshot, SourceState, Sourced, Subject, Warning, WarningKind, Warnings,
+        WorkerCost, WorkersView,
     },
     tui::{Access, Catalog, CatalogEntry, Finding, Headless, Message, WorkerStatus},
 };
@@ -120,6 +122,7 @@ fn worker(name: &str, mode: WorkerMode, in_flight: u32) -> Heartbeat {
         done: 123_456,
         mode,
         sent_at: None,
+        cost: (name != "worker-us-1").then(CostReport::default),
     }
 }
 
@@ -299,6 +302,50 @@ pub(crate) fn detail(run: &str) -> RunDetail {
     RunDetail::render(&RunId::from(run), &document, Some(&blueprint()), &locks())
 }
 
+/// What somebody costs: requests to all services and request units a second, nodes a second, 429s.
+fn spent(requests: f64, units: f64, nodes: f64, refused: u64) -> Cost {
+    let a_node = |of: f64| (nodes > 0.0).then(|| (of / nodes * 10.0).round() / 10.0);
+    let share = |part: f64| (requests * part * 10.0).round() / 10.0;
+    Cost {
+        requests: PerService { queue: share(0.2), state: share(0.3), coordination: share(0.5) },
+        throttled: PerService { queue: 0, state: refused, coordination: 0 },
+        units: Some(units),
+        nodes,
+        requests_a_node: a_node(requests),
+        units_a_node: a_node(units),
+    }
+}
+
+/// Two workers that say what they ask, and one of an older version.
+fn cost() -> CostView {
+    let of = |name: &str, cost| WorkerCost { name: name.into(), cost };
+    let row = |of, cost| CostRow { of, cost };
+    let blueprint = |id: &str| CostOf::Blueprint(id.into());
+    CostView {
+        all: Some(spent(137.6, 412.0, 30.4, 3)),
+        workers: vec![
+            of("worker-eu-1", Some(spent(131.2, 409.5, 30.4, 3))),
+            of("worker-eu-2-日本", Some(spent(6.4, 2.5, 0.0, 0))),
+            of("worker-us-1", None),
+        ],
+        rows: vec![
+            row(blueprint("order-intake"), spent(98.2, 350.1, 24.2, 3)),
+            row(blueprint("発注\u{1b}[2J-と-とても長い名前-ship"), spent(22.0, 55.4, 6.0, 0)),
+            row(CostOf::OtherBlueprints, spent(1.2, 3.4, 0.2, 0)),
+            row(CostOf::Overhead, spent(16.2, 3.1, 0.0, 0)),
+            row(CostOf::Dashboard, spent(12.5, 6.2, 0.0, 0)),
+        ],
+        dashboard: Some(spent(12.5, 6.2, 0.0, 0)),
+        took: PerService {
+            queue: Some(Duration::from_millis(3)),
+            state: Some(Duration::from_millis(12)),
+            coordination: Some(Duration::from_micros(400)),
+        },
+        told: 2,
+        silent: 1,
+    }
+}
+
 pub(crate) fn snapshot() -> Snapshot {
     let workers = vec![
         worker("worker-eu-1", WorkerMode::Running, 16),
@@ -310,7 +357,7 @@ pub(crate) fn snapshot() -> Snapshot {
         queue: live(queue()),
         runs: live(runs(rows())),
         locks: live(LocksView { locks: locks(), more: false }),
-        workers: live(WorkersView { workers }),
+        workers: live(WorkersView { workers, cost: cost() }),
         detail: live(Some(detail("order-4711"))),
         warnings: live(warnings()),
     }

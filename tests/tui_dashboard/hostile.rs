@@ -180,6 +180,8 @@ fn every_screen_at_every_small_size() {
         "3",
         "4",
         "5",
+        "5 tab i",
+        "i",
         "6",
         "7",
         "?",

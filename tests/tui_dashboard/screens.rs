@@ -3,7 +3,7 @@
 
 use flowcraft_tui::{
     engine::Timestamp,
-    monitor::{LocksView, QueueView, RunsView, Snapshot, SourceState, WorkersView},
+    monitor::{CostView, LocksView, QueueView, RunsView, Snapshot, SourceState, WorkersView},
     tui::{Access, Headless, Message, Operation, OperatorError, Outcome, Preview},
 };
 
@@ -59,6 +59,61 @@ fn locks() {
 #[test]
 fn workers() {
     check("workers", |it| it.press("5"));
+}
+
+#[test]
+fn cost_by_blueprint() {
+    check("cost", |it| it.press("5 tab j"));
+}
+
+#[test]
+fn more_in_the_header() {
+    check("header_detail", |it| it.press("i"));
+    let mut dashboard = dashboard((80, 24));
+    let brief = dashboard.text();
+    dashboard.press("i i");
+    assert_eq!(dashboard.text(), brief, "the same key folds it up");
+}
+
+#[test]
+fn cost_that_is_not_known_is_not_zero() {
+    let mut snapshot = snapshot();
+    let view = |change: &dyn Fn(&mut WorkersView)| {
+        let mut workers = (*self::snapshot().workers.data).clone();
+        change(&mut workers);
+        live(workers)
+    };
+    let text = |snapshot: &Snapshot| {
+        let mut dashboard = dashboard_of(snapshot.clone(), (100, 30), Access::Full);
+        dashboard.press("5 i");
+        dashboard.text()
+    };
+    // On a cluster where nothing is charged.
+    snapshot.workers = view(&|workers| {
+        let cost = &mut workers.cost;
+        let each = cost.workers.iter_mut().filter_map(|worker| worker.cost.as_mut());
+        let all = cost.all.iter_mut().chain(cost.dashboard.iter_mut()).chain(each);
+        for cost in all.chain(cost.rows.iter_mut().map(|row| &mut row.cost)) {
+            (cost.units, cost.units_a_node) = (None, None);
+        }
+    });
+    insta::assert_snapshot!("cost_without_units_100x30", text(&snapshot));
+    // Before the second heartbeat.
+    snapshot.workers = view(&|workers| {
+        workers.cost = CostView::default();
+        workers.workers.truncate(2);
+    });
+    insta::assert_snapshot!("cost_unknown_100x30", text(&snapshot));
+    // All workers are of an older version.
+    snapshot.workers = view(&|workers| {
+        workers.cost = CostView { silent: 3, ..CostView::default() };
+        workers.workers.iter_mut().for_each(|worker| worker.cost = None);
+    });
+    let shown = text(&snapshot);
+    assert!(shown.contains("no worker says: they are of an older version"), "{shown}");
+    snapshot.workers = live(WorkersView::default());
+    let shown = text(&snapshot);
+    assert!(shown.contains("no worker is alive"), "{shown}");
 }
 
 #[test]

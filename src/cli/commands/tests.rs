@@ -101,6 +101,7 @@ fn beat(name: &str) -> Heartbeat {
         done: 12,
         mode: WorkerMode::Paused,
         sent_at: None,
+        cost: None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         output::Output,
         table::{Cell, Column, Table, Tone},
     },
-    cluster::{Cluster, Heartbeat, WorkerMode},
+    cluster::{BlueprintTally, Cluster, Heartbeat, Tally, WorkerMode},
 };
 
 #[derive(Serialize)]
@@ -25,6 +25,16 @@ struct Worker<'a> {
     in_flight: u32,
     done: u64,
     mode: WorkerMode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Cost<'a>>,
+}
+
+/// What a worker's requests came to since it began.
+#[derive(Serialize)]
+struct Cost<'a> {
+    total: &'a Tally,
+    overhead: &'a Tally,
+    blueprints: &'a [BlueprintTally],
 }
 
 impl<'a> From<&'a Heartbeat> for Worker<'a> {
@@ -39,6 +49,11 @@ impl<'a> From<&'a Heartbeat> for Worker<'a> {
             in_flight: beat.in_flight,
             done: beat.done,
             mode: beat.mode,
+            cost: beat.cost.as_ref().map(|cost| Cost {
+                total: &cost.total,
+                overhead: &cost.overhead,
+                blueprints: &cost.blueprints,
+            }),
         }
     }
 }
@@ -57,6 +72,8 @@ pub(in crate::cli) async fn run(cluster: &Cluster, output: &mut Output) -> Resul
             Column::left("STATE"),
             Column::right("SLOTS"),
             Column::right("DONE"),
+            Column::right("REQUESTS"),
+            Column::right("RU"),
             Column::right("UP"),
             Column::left("HOST"),
             Column::right("PID"),
@@ -73,6 +90,8 @@ pub(in crate::cli) async fn run(cluster: &Cluster, output: &mut Output) -> Resul
                 mode,
                 format!("{}/{}", beat.in_flight, beat.slots).into(),
                 beat.done.to_string().into(),
+                total(beat, |cost| Some(cost.requests.sum().to_string())).into(),
+                total(beat, |cost| Some(format!("{:.0}", cost.request_units?.units()))).into(),
                 age(now.since(beat.started_at)).into(),
                 beat.host.as_str().into(),
                 beat.pid.to_string().into(),
@@ -82,4 +101,9 @@ pub(in crate::cli) async fn run(cluster: &Cluster, output: &mut Output) -> Resul
         output.table(&table)
     })?;
     Ok(Exit::Done)
+}
+
+/// A figure of what a worker's requests came to since it began; a dash where there is none.
+fn total(beat: &Heartbeat, figure: impl FnOnce(&Tally) -> Option<String>) -> String {
+    beat.cost.as_ref().and_then(|cost| figure(&cost.total)).unwrap_or_else(|| "–".to_owned())
 }

@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use azure_core::http::Transport;
+use async_trait::async_trait;
+use azure_core::{
+    error::ErrorKind,
+    http::{AsyncRawResponse, HttpClient, Request, Transport},
+};
+
+use crate::cluster::{Service, meter};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,6 +31,40 @@ pub(super) enum Distance {
 
 /// A client that keeps its connections and follows no redirects: requests are signed for one host.
 pub(super) fn transport(distance: Distance) -> azure_core::Result<Transport> {
+    client(distance).map(Transport::new)
+}
+
+/// The same for a service whose requests are counted.
+pub(super) fn counted_transport(
+    distance: Distance,
+    service: Service,
+) -> azure_core::Result<Transport> {
+    let client = client(distance)?;
+    Ok(Transport::new(Arc::new(Counting { client, service })))
+}
+
+/// Counts what passes: every try that the SDK makes.
+#[derive(Debug)]
+struct Counting {
+    client: Arc<dyn HttpClient>,
+    service: Service,
+}
+
+#[async_trait]
+impl HttpClient for Counting {
+    async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let mut counted = meter::Request::to(self.service);
+        let answer = self.client.execute_request(request).await;
+        match &answer {
+            Ok(answer) if matches!(u16::from(answer.status()), 429 | 503) => counted.throttled(),
+            Err(error) if *error.kind() == ErrorKind::Connection => counted.unsent(),
+            _ => {}
+        }
+        answer
+    }
+}
+
+fn client(distance: Distance) -> azure_core::Result<Arc<dyn HttpClient>> {
     let mut builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
@@ -35,5 +75,5 @@ pub(super) fn transport(distance: Distance) -> azure_core::Result<Transport> {
     let client = builder
         .build()
         .map_err(|error| azure_core::Error::new(azure_core::error::ErrorKind::Other, error))?;
-    Ok(Transport::new(Arc::new(client)))
+    Ok(Arc::new(client))
 }

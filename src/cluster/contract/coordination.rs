@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::{Subject, fresh, seconds};
 use crate::{
     blueprint::{NodeId, RunId, WorkerName},
-    cluster::{Acquired, Heartbeat, Holder, Key, Ownership, WorkerMode},
+    cluster::{
+        Acquired, BlueprintTally, CostReport, Heartbeat, Holder, Key, Ownership, RequestUnits,
+        WorkerMode,
+    },
     engine::Timestamp,
 };
 
@@ -223,6 +226,16 @@ pub async fn locks_are_listed_soonest_first(subject: &Subject) {
     assert_eq!(store.locks(0).await.unwrap(), []);
 }
 
+fn cost(nodes: u64) -> CostReport {
+    let mut cost =
+        CostReport { at: Timestamp::from_millis(1_700_000_000_123), ..CostReport::default() };
+    cost.total.nodes = nodes;
+    cost.total.request_units = Some(RequestUnits::from_hundredths(571));
+    cost.overhead.requests.queue = 7;
+    cost.blueprints.push(BlueprintTally { blueprint_id: "日本".into(), tally: cost.total });
+    cost
+}
+
 pub async fn heartbeats_end(subject: &Subject) {
     let store = &*subject.cluster.coordination;
     let prefix = fresh("worker");
@@ -237,6 +250,7 @@ pub async fn heartbeats_end(subject: &Subject) {
         done,
         mode: WorkerMode::Paused,
         sent_at: None,
+        cost: Some(cost(done)),
     };
     let ours = async || -> Vec<Heartbeat> {
         let all = store.workers().await.unwrap();

@@ -10,16 +10,16 @@ mod state;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::{coordination::MemoryCoordination, queue::MemoryQueue, state::MemoryState};
-use super::{Clock, Cluster, Neighbours};
+use super::{Clock, Cluster, Neighbours, metered::Metered};
 
 /// A fresh, empty cluster in memory. It is gone with its last clone.
 ///
 /// Documents may have up to 2 MiB as JSON, as on the other clusters.
 pub fn memory_cluster(clock: Arc<dyn Clock>) -> Cluster {
     Cluster {
-        queue: Arc::new(MemoryQueue::new(clock.clone())),
-        state: Arc::new(MemoryState::default()),
-        coordination: Arc::new(MemoryCoordination::new(clock.clone())),
+        queue: Metered::over(Arc::new(MemoryQueue::new(clock.clone()))),
+        state: Metered::over(Arc::new(MemoryState::default())),
+        coordination: Metered::over(Arc::new(MemoryCoordination::new(clock.clone()))),
         clock,
         neighbours: Neighbours::None,
         name: "memory".to_owned(),

@@ -22,7 +22,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 pub use self::open::{Lifetime, SqliteOptions};
 use self::store::Store;
-use super::{Clock, Cluster, Neighbours, Result};
+use super::{Clock, Cluster, Neighbours, Result, metered::Metered};
 
 /// How long a call waits for another process that is writing, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub async fn sqlite_cluster_with(
     clock: Arc<dyn Clock>,
     options: SqliteOptions,
 ) -> Result<Cluster> {
-    let store = Arc::new(Store::open(path, clock.clone(), options).await?);
+    let store = Metered::over(Arc::new(Store::open(path, clock.clone(), options).await?));
     Ok(Cluster {
         queue: store.clone(),
         state: store.clone(),

@@ -20,7 +20,7 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     actions::Action,
-    app::{Access, App, Screen, Tone},
+    app::{Access, App, Header, Screen, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
     run_logs, under_way, visits,
@@ -146,6 +146,13 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
             app.theme = (app.theme + 1) % app.themes.len();
             let name = format!("theme: {}", app.current_theme().name);
             app.notify(Tone::Good, name);
+            Vec::new()
+        }
+        Action::Detail => {
+            app.header = match app.header {
+                Header::Brief => Header::Detailed,
+                Header::Detailed => Header::Brief,
+            };
             Vec::new()
         }
         Action::Freeze => {

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         actions::{ACTIONS, Action},
-        app::{Access, App, Hit, Screen, Target, Tone},
+        app::{Access, App, Header, Hit, Screen, Target, Tone},
         dialog::Dialog,
         operator::Progress,
         rows::ListId,
@@ -16,9 +16,12 @@ use super::{
         under_way::UnderWay,
     },
     canvas::{Canvas, Piece},
-    words,
+    header_detail, words,
 };
-use crate::monitor::{Snapshot, SourceState};
+use crate::{
+    engine::Timestamp,
+    monitor::{Snapshot, SourceState},
+};
 
 /// A source's age is shown from here on, in seconds.
 const AGE_SHOWN: u64 = 15;
@@ -28,6 +31,9 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
     let mut body = area;
     if area.height >= 5 {
         draw_header(app, canvas, take_top(&mut body));
+    }
+    if app.header == Header::Detailed {
+        header_detail::draw(app, canvas, &mut body);
     }
     if area.height >= 12 {
         draw_tabs(app, canvas, take_top(&mut body));
@@ -54,7 +60,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
     body
 }
 
-fn take_top(area: &mut Rect) -> Rect {
+pub(super) fn take_top(area: &mut Rect) -> Rect {
     let line = Rect { height: 1, ..*area };
     area.y += 1;
     area.height -= 1;
@@ -131,19 +137,8 @@ fn badges(app: &App) -> Vec<Cow<'static, str>> {
 /// The three services, each with how it is, and the age of its data once that is worth saying.
 fn health(app: &App, snapshot: &Snapshot) -> Vec<Piece<'static>> {
     let now = app.now();
-    let coordination = match (&snapshot.locks.state, &snapshot.workers.state) {
-        (SourceState::Stale { .. }, _) => (&snapshot.locks.state, snapshot.locks.updated_at),
-        (_, state @ SourceState::Stale { .. }) => (state, snapshot.workers.updated_at),
-        (SourceState::Loading, _) => (&snapshot.locks.state, None),
-        (_, state) => (state, snapshot.locks.updated_at.min(snapshot.workers.updated_at)),
-    };
-    let services = [
-        ("queue", (&snapshot.queue.state, snapshot.queue.updated_at)),
-        ("state", (&snapshot.runs.state, snapshot.runs.updated_at)),
-        ("locks", coordination),
-    ];
     let mut pieces: Vec<Piece<'static>> = Vec::new();
-    for (at, (name, (state, updated))) in services.into_iter().enumerate() {
+    for (at, (name, (state, updated))) in services(snapshot).into_iter().enumerate() {
         let (symbol, role) = words::source(state);
         let gap = if at == 0 { "" } else { "  " };
         pieces.push((format!("{gap}{name} ").into(), Role::HeaderKey));
@@ -152,6 +147,23 @@ fn health(app: &App, snapshot: &Snapshot) -> Vec<Piece<'static>> {
         pieces.push((format!("{symbol}{age}").into(), role));
     }
     pieces
+}
+
+/// The three services by their short names, with how each is and when it last answered.
+pub(super) fn services(
+    snapshot: &Snapshot,
+) -> [(&'static str, (&SourceState, Option<Timestamp>)); 3] {
+    let coordination = match (&snapshot.locks.state, &snapshot.workers.state) {
+        (SourceState::Stale { .. }, _) => (&snapshot.locks.state, snapshot.locks.updated_at),
+        (_, state @ SourceState::Stale { .. }) => (state, snapshot.workers.updated_at),
+        (SourceState::Loading, _) => (&snapshot.locks.state, None),
+        (_, state) => (state, snapshot.locks.updated_at.min(snapshot.workers.updated_at)),
+    };
+    [
+        ("queue", (&snapshot.queue.state, snapshot.queue.updated_at)),
+        ("state", (&snapshot.runs.state, snapshot.runs.updated_at)),
+        ("locks", coordination),
+    ]
 }
 
 /// What is wrong with a source, when one fails, and when it is asked again.

@@ -3,9 +3,11 @@
 mod blueprints;
 mod canvas;
 mod chrome;
+mod cost;
 mod dialogs;
 mod editor;
 mod forms;
+mod header_detail;
 mod history;
 mod letter;
 mod letters;

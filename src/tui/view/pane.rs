@@ -83,6 +83,10 @@ pub(super) fn empty<T>(
             "No worker is alive.".to_owned(),
             "Nothing will run. Start one: flowcraft-tui --no-ui".to_owned(),
         ),
+        (_, ListId::Costs) => (
+            "Not known yet.".to_owned(),
+            "Workers say with each heartbeat, every 10 s; a rate takes two of them.".to_owned(),
+        ),
         (_, ListId::Blueprints) => (
             "No blueprints loaded.".to_owned(),
             "Put JSON files into blueprints/; they are read at once.".to_owned(),

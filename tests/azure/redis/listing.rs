@@ -22,6 +22,7 @@ fn heartbeat(name: &str) -> Heartbeat {
         done: 0,
         mode: WorkerMode::Running,
         sent_at: None,
+        cost: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Run state in Azure Cosmos DB: a run's document is one item of the contexts container, replaced
 //! whole under its ETag; its status item is one of the statuses container.
 
+mod charge;
 mod connection;
 mod fault;
 mod item;
@@ -28,7 +29,7 @@ use tokio::sync::OnceCell;
 
 pub use self::connection::CosmosConnection;
 pub use self::provision::{ContainerCheck, CosmosFinding};
-use self::{connection::Access, fault::Place};
+use self::{charge::Counting, connection::Access, fault::Place};
 use crate::cluster::{Result, azure::identity};
 
 /// How long a call may take, the client's own tries included.
@@ -154,6 +155,7 @@ impl Inner {
         let mut builder = CosmosClient::builder()
             .with_runtime(runtime)
             .with_default_operation_options(options)
+            .with_diagnostics_handler(Arc::new(Counting))
             // Values are measured and handed on as JSON text.
             .with_binary_encoding_options(BinaryEncodingOptions::new().with_enabled(false));
         if let Some(suffix) = UserAgentSuffix::try_new("flowcraft-tui") {

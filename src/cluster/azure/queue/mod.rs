@@ -40,7 +40,7 @@ pub use self::{
 };
 use super::{
     identity,
-    transport::{Distance, transport},
+    transport::{Distance, counted_transport},
 };
 use crate::cluster::{
     Clock as _, ClusterError, Delivery, Depth, Fault, JobQueue, Lane, MAX_RECEIVE, Peeked, Receipt,
@@ -87,7 +87,7 @@ impl StorageQueue {
             Access::Entra => Some(identity::credential()),
             Access::Key(_) | Access::Signature(_) => None,
         };
-        let transport = transport(distance)
+        let transport = counted_transport(distance, Service::Queue)
             .map_err(|_| refused(name, "the HTTP client can't be made: check its certificates"))?;
         Self::over(connection, name, credential.as_ref(), &transport)
     }

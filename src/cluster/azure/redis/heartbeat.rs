@@ -20,8 +20,9 @@ pub(super) fn key(worker: &WorkerName) -> String {
 }
 
 /// A heartbeat as fields of a hash.
-pub(super) fn fields(heartbeat: &Heartbeat) -> [(&'static str, String); 10] {
-    [
+pub(super) fn fields(heartbeat: &Heartbeat) -> Vec<(&'static str, String)> {
+    let cost = heartbeat.cost.as_ref().and_then(|cost| serde_json::to_string(cost).ok());
+    vec![
         ("host", heartbeat.host.clone()),
         ("pid", heartbeat.pid.to_string()),
         ("version", heartbeat.version.clone()),
@@ -32,6 +33,8 @@ pub(super) fn fields(heartbeat: &Heartbeat) -> [(&'static str, String); 10] {
         ("mode", mode_name(heartbeat.mode).to_owned()),
         ("sent", heartbeat.sent_at.map_or_else(String::new, |at| at.millis().to_string())),
         ("paused", u8::from(heartbeat.mode == WorkerMode::Paused).to_string()),
+        // Always there: a worker of the same name before this one may have left its own.
+        ("cost", cost.unwrap_or_default()),
     ]
 }
 
@@ -64,6 +67,7 @@ pub(super) fn from_fields(name: &str, fields: &HashMap<String, String>) -> Optio
             _ => WorkerMode::Running,
         },
         sent_at: fields.get("sent").and_then(|at| at.parse().ok()).map(Timestamp::from_millis),
+        cost: fields.get("cost").and_then(|cost| serde_json::from_str(cost).ok()),
     })
 }
 
@@ -78,6 +82,7 @@ fn mode_name(mode: WorkerMode) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::CostReport;
 
     fn heartbeat(mode: WorkerMode) -> Heartbeat {
         Heartbeat {
@@ -91,6 +96,7 @@ mod tests {
             done: u64::MAX,
             mode,
             sent_at: Some(Timestamp::from_millis(1_700_000_009_000)),
+            cost: None,
         }
     }
 
@@ -104,6 +110,17 @@ mod tests {
             let beat = heartbeat(mode);
             assert_eq!(from_fields("w:1", &hash(&fields(&beat))), Some(beat));
         }
+        let mut beat = heartbeat(WorkerMode::Running);
+        let mut cost = CostReport { at: Timestamp::from_millis(9), ..CostReport::default() };
+        cost.total.requests.state = 7;
+        beat.cost = Some(cost);
+        assert_eq!(from_fields("w:1", &hash(&fields(&beat))), Some(beat));
+    }
+
+    #[test]
+    fn a_cost_that_is_not_understood_hides_no_worker() {
+        let read = from_fields("w", &hash(&[("cost", "{\"total\":7}".to_owned())]));
+        assert_eq!(read.expect("valid").cost, None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::lane::{Lane, Repeat};
 use crate::{
-    cluster::{Clock as _, SystemClock},
+    cluster::{Clock as _, SystemClock, meter::carried_as_overhead},
     engine::Timestamp,
 };
 
@@ -96,10 +96,10 @@ impl Index {
         if !pending.scheduled && !pending.changes.is_empty() {
             pending.scheduled = true;
             let (index, lane) = (self.clone(), lane.clone());
-            tokio::spawn(async move {
+            tokio::spawn(carried_as_overhead(async move {
                 tokio::time::sleep(GATHER).await;
                 index.send(&lane).await;
-            });
+            }));
         }
     }
 

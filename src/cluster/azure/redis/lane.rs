@@ -14,7 +14,7 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use redis::{
-    Cmd, FromRedisValue, RedisResult, Value,
+    Cmd, FromRedisValue, RedisError, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
@@ -25,6 +25,7 @@ use super::{
     connect::Connector,
     fault::{Cure, Trouble},
 };
+use crate::cluster::{Service, meter::Request};
 
 /// How often at most a command is sent on to another node.
 const REDIRECTIONS: u32 = 3;
@@ -110,10 +111,12 @@ impl Lane {
         let ask = async {
             let (number, live) = self.live().await?;
             let Wire::Cluster(mut cluster) = live.wire.clone() else { return Ok(None) };
+            let mut asked = Request::to(Service::Coordination);
             let everyone = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
             let answer = cluster.route_command(redis::cmd("PING"), everyone).await;
             let answers = self.judged(number, &live, answer)?;
             let answers: Vec<(String, Value)> = understood(answers)?;
+            asked.times(answers.len() as u64);
             Ok(Some(answers.into_iter().filter_map(|(address, _)| Node::parse(&address)).collect()))
         };
         self.within_limit(ask).await
@@ -298,6 +301,18 @@ impl Live {
     /// Sends a command: to `target` if there is one, which is asked to take a key that is on its
     /// way to it, else to the node that has its key.
     async fn send(&self, command: &Cmd, target: Option<(&Node, bool)>) -> RedisResult<Value> {
+        let mut request = Request::to(Service::Coordination);
+        if let (Wire::Cluster(_), Some((_, true))) = (&self.wire, target) {
+            request.times(2);
+        }
+        let answer = self.exchange(command, target).await;
+        if answer.as_ref().is_err_and(RedisError::is_connection_refusal) {
+            request.unsent();
+        }
+        answer
+    }
+
+    async fn exchange(&self, command: &Cmd, target: Option<(&Node, bool)>) -> RedisResult<Value> {
         match (&self.wire, target) {
             (Wire::Single(connection), _) => command.query_async(&mut connection.clone()).await,
             (Wire::Cluster(cluster), None) => command.query_async(&mut cluster.clone()).await,

@@ -147,7 +147,7 @@ impl CoordinationStore for RedisCoordinationStore {
     async fn beat(&self, heartbeat: &Heartbeat, ttl: Duration) -> Result<()> {
         let failed = |trouble| self.error("say that it is alive", trouble);
         let key = heartbeat::key(&heartbeat.name);
-        let arguments = (millis(ttl), heartbeat::fields(heartbeat).to_vec());
+        let arguments = (millis(ttl), heartbeat::fields(heartbeat));
         let mut listed = redis::cmd("ZADD");
         listed.arg(heartbeat::WORKERS).arg(end_of(ttl).millis()).arg(&*heartbeat.name);
         let mut kept = redis::cmd("PEXPIRE");
