@@ -66,14 +66,19 @@ async fn canary_passes(cluster: Cluster) {
     triage.mend();
     let seen: Arc<Mutex<Vec<Progress>>> = Arc::default();
     let noted = seen.clone();
-    let oversight =
-        Oversight::new(move |progress| noted.lock().unwrap().push(progress), CancellationToken::new());
+    let oversight = Oversight::new(
+        move |progress| noted.lock().unwrap().push(progress),
+        CancellationToken::new(),
+    );
     let report = triage.stage.operations.carry_out_replay(&plan, &oversight).await.unwrap();
     assert_eq!(report.replayed.len(), 5);
     assert_eq!(report.replayed[0], plan.steps[0].letter.id, "the canary first");
-    assert!(matches!(&report.canaries[..], [one] if one.verdict == CanaryVerdict::Passed(
-        "node \"fragile\" completed".to_owned()
-    )), "{report:?}");
+    assert!(
+        matches!(&report.canaries[..], [one] if one.verdict == CanaryVerdict::Passed(
+            "node \"fragile\" completed".to_owned()
+        )),
+        "{report:?}"
+    );
     assert_eq!((report.problems(), report.left.len()), (Vec::new(), 0));
     triage.complete(&RUNS).await;
     assert_eq!(triage.stage.depth(Lane::Poison).await, 0);
@@ -141,7 +146,10 @@ async fn a_canary_that_nobody_takes_is_unclear_and_says_why() {
     let report = triage.replay(Letters::All, LIMIT).await;
     let problem = report.problems().join("; ");
     assert!(problem.contains("did not pass"), "{problem}");
-    assert!(problem.contains("not decided within 30s: node \"fragile\" is still ready"), "{problem}");
+    assert!(
+        problem.contains("not decided within 30s: node \"fragile\" is still ready"),
+        "{problem}"
+    );
     assert!(problem.contains("no worker is alive"), "{problem}");
     assert_eq!((report.replayed.len(), report.untried), (1, 4));
     assert_eq!(triage.letters().await.len(), 4);
@@ -380,7 +388,10 @@ async fn letters_that_a_replay_does_nothing_for_stay_and_say_why() {
     triage.put("junk").await;
     let strange = DeadLetter::new(
         &triage.stage.plain_job(&"failed".into(), "fragile").encode(),
-        "elsewhere", 6, triage.stage.cluster.clock.now(), "w".into(),
+        "elsewhere",
+        6,
+        triage.stage.cluster.clock.now(),
+        "w".into(),
     );
     triage.put(&strange.from_queue("other-jobs").encode()).await;
     let plan = triage.plan(Letters::All, CanaryRule::First(LIMIT)).await;
@@ -402,7 +413,8 @@ async fn letters_that_a_replay_does_nothing_for_stay_and_say_why() {
     assert_eq!(triage.stage.depth(Lane::Jobs).await, before + 1, "one job was sent");
     assert_eq!(triage.letters().await.len(), 5);
     // Named, it is an error.
-    let strange = triage.letters().await.into_iter().find(|it| it.queue().is_some_and(|q| q == "other-jobs"));
+    let strange =
+        triage.letters().await.into_iter().find(|it| it.queue().is_some_and(|q| q == "other-jobs"));
     let named = Letters::Ids(vec![strange.unwrap().id]);
     let error = triage.stage.operations.replay(&named).await.unwrap_err();
     assert!(matches!(&error, OperationError::NotReplayed { .. }), "{error}");
@@ -430,8 +442,14 @@ async fn a_node_that_was_completed_since_is_left_alone_unless_what_follows_lies_
     let plan = waiting.operations.plan_replay(&order(Letters::All)).await.unwrap();
     let lines = plan.lines().join("\n");
     assert_eq!(plan.acts(), 0, "{lines}");
-    assert!(lines.contains("node \"a\" of run \"run-1\" is completed: replay does nothing"), "{lines}");
-    assert!(lines.contains("node \"z\" of run \"run-1\" is awaiting: replay does nothing"), "{lines}");
+    assert!(
+        lines.contains("node \"a\" of run \"run-1\" is completed: replay does nothing"),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("node \"z\" of run \"run-1\" is awaiting: replay does nothing"),
+        "{lines}"
+    );
     // What follows was made ready, and its message lost.
     waiting.crash().await;
     triage.stage.crash().await;
@@ -439,7 +457,10 @@ async fn a_node_that_was_completed_since_is_left_alone_unless_what_follows_lies_
     waiting.edit(&run, &[flowcraft_tui::engine::Op::Node("z".into(), entry)]).await;
     let plan = waiting.operations.plan_replay(&order(Letters::All)).await.unwrap();
     let lines = plan.lines().join("\n");
-    assert!(lines.contains("go on after node \"a\" of run \"run-1\", which is done: with \"z\""), "{lines}");
+    assert!(
+        lines.contains("go on after node \"a\" of run \"run-1\", which is done: with \"z\""),
+        "{lines}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
     operations::{
-        self, CANARY_LIMIT, CanaryRule, Change, Cut, Letter, Lint, OperationError, Operations, Plan,
-        ReplayOrder, ReplayPlan, StartRequest,
+        self, CANARY_LIMIT, CanaryRule, Change, Cut, Letter, Lint, OperationError, Operations,
+        Plan, ReplayOrder, ReplayPlan, StartRequest,
     },
     tui::{Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Runs},
     worker::Worker,
@@ -203,8 +203,9 @@ impl LocalOperator {
         };
         match which {
             _ if more == 0 => {}
-            Letters::Group(_) => lines
-                .push(format!("and those of the group among {more} more that a look does not show")),
+            Letters::Group(_) => lines.push(format!(
+                "and those of the group among {more} more that a look does not show"
+            )),
             _ => lines.push(format!("and {more} more that a look does not show")),
         }
         Ok(Preview { lines, affects: meant.len() + more, plan: None })
@@ -252,8 +253,9 @@ impl LocalOperator {
             None => {
                 if let operations::Letters::Ids(ids) = which {
                     let missing = ids.iter().filter(|id| !purged.contains(id));
-                    problems
-                        .extend(missing.map(|id| OperationError::NoSuchLetter(id.clone()).to_string()));
+                    problems.extend(
+                        missing.map(|id| OperationError::NoSuchLetter(id.clone()).to_string()),
+                    );
                 }
             }
         }
@@ -390,6 +392,9 @@ mod tests {
         let oversight = Oversight::nobody();
         let purge = Operation::Purge(Letters::All);
         let outcome = operator.apply(&purge, &preview, &oversight).await.unwrap();
-        assert_eq!((outcome.summary.as_str(), outcome.problems.len()), ("deleted 1 dead letter", 0));
+        assert_eq!(
+            (outcome.summary.as_str(), outcome.problems.len()),
+            ("deleted 1 dead letter", 0)
+        );
     }
 }

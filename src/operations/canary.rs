@@ -241,7 +241,9 @@ fn judge_node(document: &RunDocument, before: &Before) -> Look {
         state => {
             let word = state.as_str();
             Look::Open(match &entry.error {
-                Some(error) => format!("node \"{node}\" is {word}, its last attempt failed: {error}"),
+                Some(error) => {
+                    format!("node \"{node}\" is {word}, its last attempt failed: {error}")
+                }
                 None => format!("node \"{node}\" is still {word}"),
             })
         }

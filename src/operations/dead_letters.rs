@@ -1,7 +1,7 @@
 //! The poison queue: looking at dead letters, and throwing them away.
 
 use super::{
-    Oversight, OperationError, Operations,
+    OperationError, Operations, Oversight,
     letter_walk::Walk,
     symptom::{Fingerprint, Symptom},
 };
@@ -61,8 +61,7 @@ impl Letters {
 impl Letter {
     fn new(id: String, inserted_at: Timestamp, dequeue_count: u32, body: String) -> Self {
         let letter = DeadLetter::decode(&body).ok();
-        let symptom =
-            letter.as_ref().map_or_else(|| Symptom::of(&body), Symptom::of_letter);
+        let symptom = letter.as_ref().map_or_else(|| Symptom::of(&body), Symptom::of_letter);
         Self { id, inserted_at, dequeue_count, letter, body, symptom }
     }
 

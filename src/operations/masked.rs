@@ -75,7 +75,11 @@ fn without(text: &str, id: &str) -> String {
         out.push_str(before);
         let alone = !out.ends_with(char::is_alphanumeric)
             && !after.starts_with(|c: char| c.is_alphanumeric());
-        if alone { out.push(MASK) } else { out.push_str(id) }
+        if alone {
+            out.push(MASK)
+        } else {
+            out.push_str(id)
+        }
         rest = after;
     }
     out.push_str(rest);
@@ -236,10 +240,16 @@ mod tests {
 
     #[test]
     fn what_changes_is_masked_and_the_rest_stays() {
-        reads("received 6 times, and it was never finished", "received # times, and it was never finished");
+        reads(
+            "received 6 times, and it was never finished",
+            "received # times, and it was never finished",
+        );
         reads("timed out after 1500 ms", "timed out after # ms");
         reads("no answer within 1m30s (30s)", "no answer within # (#)");
-        reads("GET https://api.example.com/orders/A17b/items: HTTP 503", "GET https://api.example.com/orders/#/items: HTTP #");
+        reads(
+            "GET https://api.example.com/orders/A17b/items: HTTP 503",
+            "GET https://api.example.com/orders/#/items: HTTP #",
+        );
         reads("connect to 10.0.0.17:8080: refused", "connect to #: refused");
         reads("at 2026-01-02T03:04:05.678Z it was -17.5%", "at # it was #%");
         reads("order-4711 is not \"paid\" but `open`", "order-# is not \"#\" but `#`");

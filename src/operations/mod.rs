@@ -36,9 +36,7 @@ pub use self::{
     plan::{Change, Done, Plan},
     progress::{Oversight, Progress},
     prospect::Prospect,
-    replay::{
-        CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep,
-    },
+    replay::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
     symptom::{BadFingerprint, Fingerprint, ReasonKind, Symptom},

@@ -78,7 +78,10 @@ impl Prospect {
     pub fn acts(&self) -> bool {
         matches!(
             self,
-            Self::Requeued { .. } | Self::Resent { .. } | Self::TakenUp { .. } | Self::Closed { .. }
+            Self::Requeued { .. }
+                | Self::Resent { .. }
+                | Self::TakenUp { .. }
+                | Self::Closed { .. }
         )
     }
 
@@ -116,7 +119,10 @@ impl fmt::Display for Prospect {
             }
             Self::Idle { run, node, state } => {
                 let state = state.as_str();
-                write!(f, "node \"{node}\" of run \"{run}\" is {state}: replay does nothing; purge it")
+                write!(
+                    f,
+                    "node \"{node}\" of run \"{run}\" is {state}: replay does nothing; purge it"
+                )
             }
             Self::GoesWith(other) => write!(f, "goes with dead letter {other}, of the same node"),
             Self::OtherQueue { from, ours } => write!(

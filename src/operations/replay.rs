@@ -540,8 +540,7 @@ fn grouped(targets: Vec<Letter>, planned: &[&str]) -> VecDeque<VecDeque<Letter>>
         .map(|group| {
             let mut letters: VecDeque<Letter> =
                 group.letters.iter().filter_map(|at| targets.get_mut(*at)?.take()).collect();
-            let first =
-                letters.iter().position(|target| planned.contains(&target.id.as_str()));
+            let first = letters.iter().position(|target| planned.contains(&target.id.as_str()));
             if let Some(target) = first.and_then(|at| letters.remove(at)) {
                 letters.push_front(target);
             }

@@ -299,10 +299,16 @@ mod tests {
         let again = Symptom::of(&json!({"at": null, "orderId": "x"}).to_string());
         assert_eq!(symptom, again);
         let raw = Symptom::of(&job("r", "pay").encode());
-        assert_eq!((raw.reason, raw.place().as_deref()), (ReasonKind::ForeignJob, Some("order-intake/pay")));
+        assert_eq!(
+            (raw.reason, raw.place().as_deref()),
+            (ReasonKind::ForeignJob, Some("order-intake/pay"))
+        );
         let ours = Symptom::of_letter(&DeadLetter::new(
-            "junk 1", "the message is not a job: neither JSON nor base64 (at 4)", 1,
-            Timestamp::from_seconds(1), "w".into(),
+            "junk 1",
+            "the message is not a job: neither JSON nor base64 (at 4)",
+            1,
+            Timestamp::from_seconds(1),
+            "w".into(),
         ));
         assert_eq!((ours.reason, ours.place()), (ReasonKind::NotAJob, None));
     }

@@ -36,8 +36,8 @@ pub use keymap::{Keymap, KeymapError, key_table_markdown};
 pub use log::start_log;
 pub use message::{Command, ExitReason, Message, WorkerStatus};
 pub use operator::{
-    Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Progress,
-    Runs,
+    Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview,
+    Progress, Runs,
 };
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};

@@ -5,8 +5,8 @@ use std::{any::Any, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use crate::operations::{Fingerprint, Oversight, Progress};
 use crate::blueprint::{BlueprintId, NodeId, RunId};
+pub use crate::operations::{Fingerprint, Oversight, Progress};
 
 /// Something that changes the cluster, or the worker in this process.
 #[derive(Debug, Clone, PartialEq)]

@@ -154,13 +154,9 @@ impl App {
         let mut rows = std::mem::take(&mut self.rows);
         rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order, self.now());
         rows.letters.list(&snapshot, self.filter(ListId::Letters), &self.unfolded);
-        for list in [
-            ListId::Jobs,
-            ListId::Locks,
-            ListId::Workers,
-            ListId::Blueprints,
-            ListId::Nodes,
-        ] {
+        for list in
+            [ListId::Jobs, ListId::Locks, ListId::Workers, ListId::Blueprints, ListId::Nodes]
+        {
             let count = self.unfiltered(list, &snapshot);
             let mut filter = Filter::parse(self.filter(list));
             rows.places[list as usize] = if filter.is_empty() {

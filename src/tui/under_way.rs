@@ -45,7 +45,8 @@ pub(super) fn ended(app: &mut App, operation: &Operation) {
 /// Has the operation stopped that was begun last among those that can be: what says how far it is
 /// looks up between two things whether it is to stop.
 pub(super) fn stop(app: &mut App) -> Vec<Command> {
-    let work = app.under_way.iter_mut().rev().find(|work| work.progress.is_some() && !work.stopping);
+    let work =
+        app.under_way.iter_mut().rev().find(|work| work.progress.is_some() && !work.stopping);
     let Some(work) = work else {
         app.notify(Tone::Bad, "nothing is under way that could be stopped");
         return Vec::new();

@@ -17,10 +17,14 @@ mod stage;
 #[path = "../support/tampered.rs"]
 #[allow(dead_code, reason = "likewise")]
 mod tampered;
+#[path = "../support/triage.rs"]
+#[allow(dead_code, reason = "likewise")]
+mod triage;
 
 mod conformance;
 mod cost;
 mod defects;
+mod letters;
 mod monitor;
 mod neighbours;
 mod outages;

@@ -134,9 +134,7 @@ impl Triage {
     pub(crate) async fn complete(&self, runs: &[&str]) {
         for run in runs {
             let run = RunId::from(*run);
-            self.stage
-                .until(&run, "completes", |view| view.status == RunStatus::Completed)
-                .await;
+            self.stage.until(&run, "completes", |view| view.status == RunStatus::Completed).await;
         }
     }
 }

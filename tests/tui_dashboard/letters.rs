@@ -6,9 +6,7 @@ use flowcraft_tui::{
     cluster::{DeadLetter, Job},
     engine::Timestamp,
     monitor::{DeadLetterRow, QueueView, Snapshot},
-    tui::{
-        Access, Command, Headless, Letters, Message, Operation, Outcome, Preview, Progress,
-    },
+    tui::{Access, Command, Headless, Letters, Message, Operation, Outcome, Preview, Progress},
 };
 use serde_json::json;
 
@@ -228,9 +226,10 @@ fn folds_and_selection_follow_their_group() {
     shows(&mut it, "▾ ↻ received");
     // Another reason is more frequent now, and the selected letter is still there.
     let mut more = letters();
-    more.extend((0..9).map(|at| {
-        letter(&format!("n{at}"), &job(&format!("n-{at}"), "b", "n"), "no room", 10)
-    }));
+    more.extend(
+        (0..9)
+            .map(|at| letter(&format!("n{at}"), &job(&format!("n-{at}"), "b", "n"), "no room", 10)),
+    );
     it.hear(Message::Snapshot(std::sync::Arc::new(with(more, 150))));
     shows(&mut it, "▾ ↻ received");
     it.press("P");

@@ -15,9 +15,7 @@ use crate::{
     },
     cluster::Job,
     engine::Timestamp,
-    operations::{
-        Depth, Fingerprint, Grouped, Letter, Operations, ReasonKind, group_letters,
-    },
+    operations::{Depth, Fingerprint, Grouped, Letter, Operations, ReasonKind, group_letters},
 };
 
 #[derive(Serialize)]
@@ -70,13 +68,10 @@ impl From<Letter> for Entry {
 
 /// Prints the entries of the poison queue: those that a look shows, which are 32 at most, or all.
 pub(in crate::cli) async fn list(context: Context<'_>, args: ListLettersArgs) -> Ended {
-    let operations =
-        Operations::new(context.cluster().await?, Library::fixed(Vec::new()), "cli");
+    let operations = Operations::new(context.cluster().await?, Library::fixed(Vec::new()), "cli");
     let depth = if args.deep { Depth::Through } else { Depth::Glance };
-    let (letters, total) = tokio::try_join!(
-        operations.look_at_dead_letters(depth),
-        operations.count_dead_letters()
-    )?;
+    let (letters, total) =
+        tokio::try_join!(operations.look_at_dead_letters(depth), operations.count_dead_letters())?;
     let seen = letters.len();
     let now = operations.cluster().clock.now();
     let output = context.output;
@@ -122,11 +117,7 @@ fn print_entries(entries: &[Entry], output: &mut Output) -> Result<(), CliError>
     output.table(&table)
 }
 
-fn print_groups(
-    letters: &[Letter],
-    now: Timestamp,
-    output: &mut Output,
-) -> Result<(), CliError> {
+fn print_groups(letters: &[Letter], now: Timestamp, output: &mut Output) -> Result<(), CliError> {
     if letters.is_empty() {
         return output.line("The poison queue is empty.");
     }

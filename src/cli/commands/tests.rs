@@ -188,7 +188,10 @@ async fn dead_letters_are_listed_whoever_put_them_there() {
     assert!(text.contains("32 dead letters in 1 group.\nThe first 32 of 40;"), "{text}");
     let text = run(&full(), &["dead-letters", "list", "--group"]).await.text();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("GROUP     LETTERS  RUNS  OLDEST  NEWEST  BLUEPRINT/NODE"), "{text}");
+    assert!(
+        lines[0].starts_with("GROUP     LETTERS  RUNS  OLDEST  NEWEST  BLUEPRINT/NODE"),
+        "{text}"
+    );
     let print = entries[0]["fingerprint"].as_str().unwrap();
     let ours = lines.iter().find(|line| line.starts_with(print)).unwrap();
     assert!(ours.contains("bp/n1") && ours.ends_with("tried # times"), "{text}");

@@ -121,7 +121,10 @@ fn facts(app: &App, row: &DeadLetterRow) -> Vec<(&'static str, String)> {
     match &row.letter {
         Some(letter) => {
             facts.push(("failed", format!("{} ago, {}", ago(row.failed_at()), letter.failed_at)));
-            facts.push(("tries", format!("{}×, the last by {}", letter.dequeue_count, letter.worker)));
+            facts.push((
+                "tries",
+                format!("{}×, the last by {}", letter.dequeue_count, letter.worker),
+            ));
             let queue = letter.queue.as_deref().unwrap_or("not said: an older letter");
             facts.push(("from queue", queue.to_owned()));
         }

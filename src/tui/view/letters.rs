@@ -101,7 +101,8 @@ fn draw_foot(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
         0 => String::new(),
         count => format!("  {}", text::count(count, "run")),
     };
-    let head = format!("{symbol} {}{place}{runs}  group {}", symptom.reason.as_str(), symptom.fingerprint);
+    let head =
+        format!("{symbol} {}{place}{runs}  group {}", symptom.reason.as_str(), symptom.fingerprint);
     let letter = app.selected_letter().and_then(|row| row.letter.as_ref());
     let says = letter.map_or(symptom.says.as_str(), |letter| &letter.reason);
     let inner = Rect { x: area.x + 2, width: area.width.saturating_sub(3), ..area };
@@ -132,11 +133,8 @@ fn group_row<'a>(app: &'a App, group: &'a LetterGroup) -> Row<'a> {
         Some(id) if marks == count => id.as_str().into(),
         _ => group_key(symptom.fingerprint).into(),
     };
-    let number = if marks > 0 && marks < count {
-        format!("◆{marks}/{count}")
-    } else {
-        count.to_string()
-    };
+    let number =
+        if marks > 0 && marks < count { format!("◆{marks}/{count}") } else { count.to_string() };
     let runs = if group.runs == 0 { "–".to_owned() } else { group.runs.to_string() };
     let place = symptom.place().unwrap_or_else(|| "–".to_owned());
     let cells = vec![
