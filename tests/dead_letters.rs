@@ -62,7 +62,7 @@ async fn canary_passes(cluster: Cluster) {
     let first = plan.steps[0].letter.failed_at();
     assert!(plan.steps.iter().all(|step| step.letter.failed_at() <= first), "the newest");
     let lines = plan.lines().join("\n");
-    assert!(lines.contains("4 more that failed alike"), "{lines}");
+    assert!(lines.contains("the 4 others that failed alike"), "{lines}");
     triage.mend();
     let seen: Arc<Mutex<Vec<Progress>>> = Arc::default();
     let noted = seen.clone();

@@ -43,6 +43,10 @@ async fn coordination<T>(call: impl Future<Output = T>) -> T {
 
 #[async_trait]
 impl<S: JobQueue> JobQueue for Metered<S> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
     async fn send(&self, lane: Lane, body: String, delay: Duration) -> Result<()> {
         queue(self.0.send(lane, body, delay)).await
     }

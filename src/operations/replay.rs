@@ -115,21 +115,17 @@ impl ReplayPlan {
             let id = &step.letter.id;
             match (step.part, self.order.canary) {
                 (Part::Canary(following), CanaryRule::First(limit)) => {
-                    lines
-                        .push(format!("first, as the canary, dead letter {id}: {}", step.prospect));
+                    lines.push(format!("canary, first: dead letter {id}: {}", step.prospect));
                     lines.push(format!(
-                        "(the newest of its group that has something done; group {})",
+                        "chosen as the newest of group {} for which a replay does something",
                         step.letter.symptom.fingerprint
                     ));
                     let limit = humantime::format_duration(limit);
+                    let then = format!("then, if that node completes or moves on within {limit}");
                     lines.push(match following {
-                        0 => format!("then, if its node completes or moves on within {limit}:"),
-                        1 => format!(
-                            "then, if its node completes or moves on within {limit}, 1 more that failed alike:"
-                        ),
-                        more => format!(
-                            "then, if its node completes or moves on within {limit}, {more} more that failed alike:"
-                        ),
+                        0 => format!("{then}, whatever else is meant"),
+                        1 => format!("{then}, the other one that failed alike:"),
+                        more => format!("{then}, the {more} others that failed alike:"),
                     });
                 }
                 (Part::Stays, _) => {}

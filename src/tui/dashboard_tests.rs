@@ -228,7 +228,9 @@ async fn an_operation_on_many_says_how_far_it_is_and_can_be_stopped() {
     rig.press("3X");
     rig.sees("the plan: Purge all dead letters").await;
     rig.press("y");
+    rig.sees("purging 0/1000").await;
     // Longer than an operation may be silent.
+    tokio::time::sleep(Duration::from_mins(20)).await;
     rig.sees("purging 30/1000").await;
     rig.press("S");
     rig.sees("it was done").await;

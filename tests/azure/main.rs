@@ -20,11 +20,15 @@ mod tampered;
 #[path = "../support/terminal.rs"]
 #[allow(dead_code, reason = "likewise")]
 mod terminal;
+#[path = "../support/triage.rs"]
+#[allow(dead_code, reason = "likewise")]
+mod triage;
 
 mod conformance;
 mod cost;
 mod dashboard;
 mod defects;
+mod letters;
 mod monitor;
 mod neighbours;
 mod outages;

@@ -4,8 +4,9 @@ use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use flowcraft_tui::{
+    cluster::DeadLetter,
     engine::{RunStatus, Timestamp},
-    monitor::{LocksView, QueueView, RunRow, Snapshot, SourceState, WorkersView},
+    monitor::{DeadLetterRow, LocksView, QueueView, RunRow, Snapshot, SourceState, WorkersView},
     tui::{Access, Command, Message, Operation, OperatorError, Outcome, Preview},
 };
 use proptest::prelude::*;
@@ -27,7 +28,7 @@ fn text() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Message> {
     let code = prop_oneof![
         8 => prop::sample::select(
-            "srRxaPXpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}".chars().collect::<Vec<_>>()
+            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}".chars().collect::<Vec<_>>()
         )
         .prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
@@ -81,6 +82,11 @@ prop_compose! {
         queue.depth = depth;
         queue.history = vec![depth, 0, u64::MAX];
         queue.completions = Some(f64::NAN);
+        let letter = DeadLetter::new(&error, error.as_str(), 1, NOW, error.as_str().into()).encode();
+        let bodies = [error.clone(), letter].into_iter().cycle().take(5).enumerate();
+        queue.dead_letters.extend(
+            bodies.map(|(at, body)| DeadLetterRow::new(format!("{error}{at}"), NOW, 1, body)),
+        );
         snapshot.queue = live(queue);
         snapshot.detail = live(Some(detail("order-4711")));
         let away = || SourceState::Stale { error: error.as_str().into(), next_try: NOW };
@@ -178,6 +184,7 @@ fn every_screen_at_every_small_size() {
         "2",
         "2 enter",
         "3",
+        "3 tab enter j enter",
         "4",
         "5",
         "5 tab i",

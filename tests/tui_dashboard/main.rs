@@ -4,6 +4,7 @@
 mod fixture;
 mod hostile;
 mod journeys;
+mod letters;
 mod picture;
 mod screens;
 mod styles;

@@ -60,12 +60,8 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect, view: &Letter
         .collect();
     canvas.pieces(line, &pieces);
     if last > 0 {
-        let text = format!(
-            "{}–{} of {} ↑↓",
-            first + 1,
-            lines.len().min(first + usize::from(body.height)),
-            lines.len()
-        );
+        let end = lines.len().min(first + usize::from(body.height));
+        let text = format!("{}–{end} of {} ↑↓", first + 1, lines.len());
         canvas.right(line, &text, canvas.style(Role::TextDim));
     }
 }
@@ -96,7 +92,7 @@ fn lines(app: &App, row: &DeadLetterRow, width: usize) -> Vec<Piece<'static>> {
     let cut = row.letter.as_ref().is_some_and(|letter| letter.truncated);
     let cut = if cut { ", cut to fit" } else { "" };
     let bytes = original.len();
-    lines.push((format!("message: {how}, {bytes} bytes{cut}").into(), Role::TextStrong));
+    lines.push((format!("body: {how}, {bytes} bytes{cut}").into(), Role::TextStrong));
     lines.extend(shown.into_iter().map(|line| (format!("  {line}").into(), Role::Text)));
     lines
 }
@@ -136,7 +132,7 @@ fn facts(app: &App, row: &DeadLetterRow) -> Vec<(&'static str, String)> {
             facts.push(("put here", format!("{} ago by another program", ago(row.inserted_at))));
         }
     }
-    facts.push(("message", format!("{}, inserted {}", row.message_id, row.inserted_at)));
+    facts.push(("id", format!("{}, inserted {}", row.message_id, row.inserted_at)));
     facts
 }
 

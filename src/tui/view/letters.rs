@@ -12,7 +12,7 @@ use super::{
         text,
         theme::Role,
     },
-    canvas::{Canvas, Focus},
+    canvas::{Canvas, Focus, Piece},
     pane,
     table::{Cell, Column, Table, flexible, number},
     words,
@@ -70,6 +70,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         pane::empty(app, canvas, inside, ListId::Letters, Some(source));
         return;
     }
+    let inside = draw_foot(app, canvas, inside);
     let table = Table {
         list: ListId::Letters,
         columns: &COLUMNS,
@@ -82,6 +83,35 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         LetterRow::Group(at) => Some(group_row(app, rows.groups.get(at)?)),
         LetterRow::Letter(at) => Some(letter_row(app, view.dead_letters.get(at)?)),
     });
+}
+
+/// How many lines the foot has, a free one above it included.
+const FOOT: u16 = 4;
+
+/// Says at the foot of the pane what the selected row's columns have no room for. Returns what is
+/// left above it.
+fn draw_foot(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
+    let Some(group) = app.selected_letter_group().filter(|_| area.height >= 3 * FOOT - 2) else {
+        return area;
+    };
+    let symptom = &group.symptom;
+    let (symbol, role) = reason(symptom.reason);
+    let place = symptom.place().map(|place| format!("  {place}")).unwrap_or_default();
+    let runs = match group.runs {
+        0 => String::new(),
+        count => format!("  {}", text::count(count, "run")),
+    };
+    let head =
+        format!("{symbol} {}{place}{runs}  group {}", symptom.reason.as_str(), symptom.fingerprint);
+    let letter = app.selected_letter().and_then(|row| row.letter.as_ref());
+    let says = letter.map_or(symptom.says.as_str(), |letter| &letter.reason);
+    let inner = Rect { x: area.x + 2, width: area.width.saturating_sub(3), ..area };
+    let mut lines: Vec<Piece<'_>> = vec![(head.into(), Role::TextDim)];
+    let wrapped = text::wrap(says, usize::from(inner.width), usize::from(FOOT - 2));
+    lines.extend(wrapped.into_iter().map(|line| (line.into(), role)));
+    let top = area.height - FOOT + 1;
+    canvas.lines(Rect { y: area.y + top, height: FOOT - 1, ..inner }, &lines, 0);
+    Rect { height: area.height - FOOT, ..area }
 }
 
 /// A row's key and cells.

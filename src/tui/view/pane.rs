@@ -72,6 +72,10 @@ pub(super) fn empty<T>(
             "No messages are waiting.".to_owned(),
             "Jobs show here while no worker has taken them.".to_owned(),
         ),
+        (_, ListId::Letters) if app.shown().queue.data.poison > 0 => (
+            "None can be seen now: somebody is going through them.".to_owned(),
+            "They come back by themselves, within half a minute.".to_owned(),
+        ),
         (_, ListId::Letters) => (
             "No dead letters.".to_owned(),
             "Messages that can't be handled end up here.".to_owned(),
