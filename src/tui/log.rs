@@ -4,9 +4,10 @@ use std::{sync::Arc, thread, time::Duration};
 
 use tokio::sync::Notify;
 use tracing::Subscriber;
-use tracing_subscriber::{Layer, registry::LookupSpan};
+use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
 use super::run_log::{RunLog, RunLogLayer};
+use crate::nodes::IN_NODE;
 
 /// How many lines are kept.
 const LINES: usize = 20_000;
@@ -14,8 +15,9 @@ const LINES: usize = 20_000;
 /// How many lines may arrive between two moves, ten milliseconds apart, before some are lost.
 const HOT_LINES: usize = 4_000;
 
-/// Starts tui-logger and gives back the layer that feeds it, and the log by run. Only for the dashboard: it keeps a
-/// thread that wakes a hundred times a second. Levels beyond `level` are not kept.
+/// Starts tui-logger and gives back the layer that feeds it, and the log by run. Only for the
+/// dashboard: it keeps a thread that wakes a hundred times a second. Levels beyond `level` are not
+/// kept.
 pub fn start_log<S>(level: tracing::level_filters::LevelFilter) -> std::io::Result<impl Layer<S>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -32,7 +34,10 @@ where
     tui_logger::set_buffer_depth(LINES);
     tui_logger::set_hot_buffer_depth(HOT_LINES);
     tui_logger::init_logger(level).map_err(std::io::Error::other)?;
-    Ok(tui_logger::TuiTracingSubscriberLayer.and_then(RunLogLayer(RunLog::of_process())))
+    // The spans around attempts are for the log by run: in every line they would be noise.
+    let lines = tui_logger::TuiTracingSubscriberLayer
+        .with_filter(filter_fn(|metadata| metadata.target() != IN_NODE));
+    Ok(lines.and_then(RunLogLayer(RunLog::of_process())))
 }
 
 /// Tells the one who waits on it that there are new lines. Several in a row count as one.
