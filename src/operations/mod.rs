@@ -1,5 +1,5 @@
-//! What an operator can do: start, requeue, reconcile, answer, cancel, replay dead letters; and ask
-//! what a run is doing.
+//! What an operator can do: start, requeue, reconcile, answer, cancel, replay dead letters, release
+//! leases; and ask what a run is doing and why it is not moving.
 //!
 //! What changes a run is planned first: a [`Plan`] can be shown, and is applied only to the document
 //! that it was made from.
@@ -8,6 +8,7 @@ mod dead_letters;
 mod explain;
 mod in_memory;
 mod plan;
+mod release;
 mod rest;
 mod start;
 mod view;
@@ -21,9 +22,10 @@ use crate::{
 
 pub use self::{
     dead_letters::{Letter, Letters},
-    explain::{Cause, CauseKind, Confidence},
+    explain::{Bearing, Cause, CauseKind, Confidence, HeldNode, Mend, Remedy, Wanted},
     in_memory::run_in_memory,
     plan::{Change, Done, Plan},
+    release::Release,
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
     view::{NodeError, NodeLine, NodeStanding, RunView},
