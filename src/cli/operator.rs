@@ -6,12 +6,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::text::count;
+use super::{reasons::reason, text::count};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
-    operations::{self, Change, Letter, Lint, OperationError, Operations, Plan, StartRequest},
-    tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Runs},
+    operations::{
+        self, Change, Letter, Lint, OperationError, Operations, Plan, Release, StartRequest,
+    },
+    tui::{Letters, Operation, Operator, OperatorError, Outcome, Preview, Reason, Runs},
     worker::Worker,
 };
 
@@ -31,6 +33,7 @@ enum Planned {
     Start(StartRequest),
     Runs(Vec<Plan>),
     Replay(operations::Letters),
+    Release(Release),
 }
 
 /// What is done to each of several runs.
@@ -77,12 +80,26 @@ impl Operator for LocalOperator {
             }
             Operation::Replay(which) => self.preview_replay(which).await,
             Operation::Purge(which) => self.preview_purge(which).await,
+            Operation::ReleaseLocks { run, locks } => {
+                let release = self.operations.plan_release(run, locks).await?;
+                Ok(Preview {
+                    lines: release.changes.iter().map(ToString::to_string).collect(),
+                    affects: release.locks().len(),
+                    plan: Some(Arc::new(Planned::Release(release))),
+                })
+            }
             Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
             Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
             Operation::DrainWorker => {
                 self.preview_worker("finishes what it has and takes no new jobs any more")
             }
         }
+    }
+
+    async fn explain(&self, run: &RunId) -> Result<Vec<Reason>, OperatorError> {
+        let causes = self.operations.explain(run).await?;
+        let now = self.operations.cluster().clock.now();
+        Ok(causes.into_iter().map(|cause| reason(cause, self.worker.as_ref(), now)).collect())
     }
 
     async fn apply(
@@ -106,6 +123,11 @@ impl Operator for LocalOperator {
             (Operation::Purge(which), _) => {
                 let ids = self.operations.purge(&letters(which)).await?;
                 Ok(done(format!("deleted {}", count(ids.len(), "dead letter"))))
+            }
+            (Operation::ReleaseLocks { run, .. }, Some(Planned::Release(plan))) => {
+                let released = count(plan.locks().len(), "lease");
+                let enqueued = count(self.operations.release(plan).await?.enqueued.len(), "node");
+                Ok(done(format!("released {released} of run {run}: {enqueued} enqueued")))
             }
             (Operation::PauseWorker, _) => {
                 self.worker()?.pause();

@@ -18,6 +18,13 @@ pub struct Release {
     locks: Vec<HeldNode>,
 }
 
+impl Release {
+    /// The leases that would be taken away.
+    pub fn locks(&self) -> &[HeldNode] {
+        &self.locks
+    }
+}
+
 impl Operations {
     /// Plans to take leases from their holders, and to have the run move again. Those that have
     /// another value by now are left alone.

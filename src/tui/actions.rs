@@ -33,6 +33,7 @@ pub enum Action {
     Filter,
     Sort,
     Start,
+    Explain,
     Requeue,
     Reconcile,
     Cancel,
@@ -134,8 +135,16 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 44] = [
+pub static ACTIONS: [ActionInfo; 45] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
+    looks(
+        A::Explain,
+        "explain",
+        &["w"],
+        Group::Act,
+        "why",
+        "why is this run not moving? its causes, what speaks for them, and what mends them",
+    ),
     changes(
         A::Requeue,
         "requeue",

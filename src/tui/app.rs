@@ -366,6 +366,7 @@ impl App {
         }
         let about_run = self.run_of_row(self.focus).is_some();
         match action {
+            Action::Explain => about_run || self.screen == Screen::Run,
             Action::Requeue | Action::Cancel => about_run,
             Action::Answer => {
                 about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)

@@ -21,7 +21,11 @@ use super::{
     update::update,
     view::view,
 };
-use crate::{blueprint::LibraryState, cluster::Clock, monitor::MonitorHandle};
+use crate::{
+    blueprint::{LibraryState, RunId},
+    cluster::Clock,
+    monitor::MonitorHandle,
+};
 
 /// The shortest time between two frames: thirty a second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -29,6 +33,9 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How long a plan may take, and how long carrying it out may.
 const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 const APPLY_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long finding out why a run is not moving may take.
+const EXPLAIN_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a stop may take to happen.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -261,6 +268,7 @@ impl Hands {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
             Command::Apply { operation, preview } => self.apply(operation, preview),
+            Command::Explain { ticket, run } => self.explain(ticket, run),
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
@@ -277,6 +285,14 @@ impl Hands {
             let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
             // Without a receiver the dashboard has ended.
             let _ = results.send(Message::Previewed { ticket, result }).await;
+        });
+    }
+
+    fn explain(&self, ticket: u64, run: RunId) {
+        let (operator, results) = (self.operator.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let result = bounded(EXPLAIN_LIMIT, operator.explain(&run)).await;
+            let _ = results.send(Message::Explained { ticket, result }).await;
         });
     }
 

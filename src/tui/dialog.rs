@@ -4,6 +4,7 @@ use ratatui_textarea::TextArea;
 use serde_json::Value;
 
 use super::{
+    explaining::Explaining,
     operator::{Operation, Preview},
     rows::ListId,
 };
@@ -18,6 +19,7 @@ pub(super) enum Dialog {
     ChooseBlueprint(Picker),
     Start(StartForm),
     Answer(AnswerForm),
+    Explain(Explaining),
     Palette(Picker),
     Filter {
         list: ListId,
@@ -40,6 +42,7 @@ impl Dialog {
         match self {
             Self::Help { scroll } | Self::History { scroll } => *scroll = line,
             Self::Confirm(confirm) => confirm.scroll = line,
+            Self::Explain(explaining) => explaining.scroll = line,
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use crossterm::event::Event;
 use super::{
     catalog::Catalog,
     operator::{Operation, OperatorError, Outcome, Preview},
+    reason::Reason,
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
 
@@ -31,6 +32,13 @@ pub enum Message {
         ticket: u64,
         /// The plan.
         result: Result<Preview, OperatorError>,
+    },
+    /// Why a run is not moving was found out, or could not be.
+    Explained {
+        /// Which question this answers.
+        ticket: u64,
+        /// The reasons, the likeliest first.
+        result: Result<Vec<Reason>, OperatorError>,
     },
     /// An operation ended.
     Applied {
@@ -57,6 +65,13 @@ pub enum Command {
         operation: Operation,
         /// The plan.
         preview: Preview,
+    },
+    /// Find out why a run is not moving.
+    Explain {
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The run.
+        run: RunId,
     },
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),

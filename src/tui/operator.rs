@@ -5,7 +5,11 @@ use std::{any::Any, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::blueprint::{BlueprintId, NodeId, RunId};
+use super::reason::Reason;
+use crate::{
+    blueprint::{BlueprintId, NodeId, RunId},
+    operations::HeldNode,
+};
 
 /// Something that changes the cluster, or the worker in this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +47,13 @@ pub enum Operation {
     Replay(Letters),
     /// Delete dead letters.
     Purge(Letters),
+    /// Take leases of a run from holders that are dead, and have the run move again.
+    ReleaseLocks {
+        /// The run.
+        run: RunId,
+        /// The leases.
+        locks: Vec<HeldNode>,
+    },
     /// Take no new jobs for now.
     PauseWorker,
     /// Take new jobs again.
@@ -93,6 +104,10 @@ impl Operation {
             Self::Cancel(these) => format!("Cancel {}", runs(these)),
             Self::Replay(which) => format!("Replay {}", letters(which)),
             Self::Purge(which) => format!("Purge {}", letters(which)),
+            Self::ReleaseLocks { run, locks } => match locks.as_slice() {
+                [lock] => format!("Release the lease of node {} of run {run}", lock.node),
+                locks => format!("Release {} leases of run {run}", locks.len()),
+            },
             Self::PauseWorker => "Pause this worker".to_owned(),
             Self::ResumeWorker => "Let this worker go on".to_owned(),
             Self::DrainWorker => "Drain this worker".to_owned(),
@@ -153,6 +168,9 @@ pub enum OperatorError {
 pub trait Operator: Send + Sync {
     /// Says what an operation would do, and changes nothing.
     async fn preview(&self, operation: &Operation) -> Result<Preview, OperatorError>;
+
+    /// Finds out why a run is not moving: the reasons, the likeliest first. Changes nothing.
+    async fn explain(&self, run: &RunId) -> Result<Vec<Reason>, OperatorError>;
 
     /// Carries out an operation as its preview said, under the versions the preview was made from.
     /// [`Operation::DrainWorker`] may come with an empty preview: when the operator leaves.

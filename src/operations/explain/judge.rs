@@ -9,7 +9,7 @@ use super::{
     remedy::Remedy,
     subject::Subject,
     surroundings::Surroundings,
-    undocumented, waiting,
+    taken_up, undocumented, waiting,
 };
 use crate::{
     cluster::{ClusterError, Service},
@@ -51,6 +51,7 @@ fn under_way(subject: &Subject, document: &RunDocument, around: &Surroundings) -
         causes.extend(waiting::judge(subject, document, node, entry, around));
     }
     causes.extend(blueprint::judge(subject, document, around));
+    causes.extend(nobody(document, &causes, around));
     if causes.is_empty() {
         let evidence =
             vec!["nothing of it is ready, running or waiting, and it has not ended".to_owned()];
@@ -61,6 +62,18 @@ fn under_way(subject: &Subject, document: &RunDocument, around: &Surroundings) -
     causes.extend(lacking.map(|cause| cause.bearing(Bearing::Aside)));
     causes.extend(poison::judge(subject, document, around));
     causes
+}
+
+/// That nobody would go on once what else is wrong has been mended.
+fn nobody(document: &RunDocument, causes: &[Cause], around: &Surroundings) -> Option<Cause> {
+    let works = around.workers.is_err() || around.takers().next().is_some();
+    let known =
+        causes.iter().any(|cause| matches!(cause.cause, CauseKind::NoWorkers | CauseKind::Running));
+    if works || known || !blueprint::has_something_to_do(document, around) {
+        return None;
+    }
+    let evidence = vec!["the run needs a worker to go on".to_owned()];
+    Some(taken_up::nobody_works(evidence, None, around))
 }
 
 fn lost(subject: &Subject, document: &RunDocument) -> Option<Cause> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::when::ahead;
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId, WorkerName},
     cluster::Service,
@@ -146,14 +147,16 @@ impl Remedy {
         }
     }
 
-    /// What to do, in words.
-    pub fn words(&self) -> String {
+    /// What to do, in words, at the time `now`.
+    pub fn words(&self, now: Timestamp) -> String {
         match self {
             Self::Nothing => "nothing is to be done".to_owned(),
-            Self::Wait { until: None } => "wait: it goes on by itself".to_owned(),
-            Self::Wait { until: Some(at) } => format!("wait until {}", short(*at)),
+            Self::Wait { until: Some(at) } if *at > now => {
+                format!("wait until {}", ahead(now, *at))
+            }
+            Self::Wait { .. } => "wait: it goes on by itself".to_owned(),
             Self::EndTimer { node, due, .. } => {
-                format!("wait until {}, or end the sleep of node \"{node}\" now", short(*due))
+                format!("wait until {}, or end the sleep of node \"{node}\" now", ahead(now, *due))
             }
             Self::Answer { node, actions, .. } => match actions.as_slice() {
                 [] => format!("answer node \"{node}\""),
@@ -178,7 +181,7 @@ impl Remedy {
             }
             Self::ReleaseLocks { locks, ends, .. } => {
                 let what = if locks.len() == 1 { "the lease" } else { "the leases" };
-                let ends = ends.map(|at| format!(" until {}", short(at))).unwrap_or_default();
+                let ends = ends.map(|at| format!(" until {}", ahead(now, at))).unwrap_or_default();
                 format!("wait{ends} for {what} to end, or take it from its dead holder now")
             }
             Self::StartWorker(Wanted::Any) => {

@@ -230,7 +230,14 @@ pub(super) fn is_this_turn(job: &Job, entry: &Entry) -> bool {
 
 /// Hidden messages that no live worker has in hand, and that are no pauses of the run's own.
 fn unaccounted(document: &RunDocument, queue: &QueueSeen, around: &Surroundings) -> u64 {
-    let in_hand: u64 = around.alive().iter().map(|beat| u64::from(beat.in_flight)).sum();
+    let said: u64 = around.alive().iter().map(|beat| u64::from(beat.in_flight)).sum();
+    // A heartbeat is some seconds old; a lease is not.
+    let locks = around.locks.as_deref().unwrap_or_default();
+    let held = locks
+        .iter()
+        .filter(|lock| lock.node_id.is_some())
+        .filter(|lock| lock.holder.as_ref().is_some_and(|name| around.worker(name).is_some()));
+    let in_hand = said.max(held.count() as u64);
     let later = document
         .ready()
         .chain(document.awaiting())
@@ -268,6 +275,15 @@ fn no_workers(
         None if queue.is_whole() => evidence.push("no message for it is visible".to_owned()),
         None => {}
     }
+    nobody_works(evidence, waited, around)
+}
+
+/// That no worker takes jobs. `waited` is how long a message has been there to be taken.
+pub(super) fn nobody_works(
+    mut evidence: Vec<String>,
+    waited: Option<Duration>,
+    around: &Surroundings,
+) -> Cause {
     let named = |mode: WorkerMode| -> Vec<WorkerName> {
         let of_mode = around.alive().iter().filter(|beat| beat.mode == mode);
         of_mode.map(|beat| beat.name.clone()).collect()

@@ -3,6 +3,7 @@
 
 mod act;
 mod dialogs;
+mod explain;
 mod forms;
 mod mouse;
 mod navigate;
@@ -42,14 +43,24 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
         Message::Tick(now) => {
             app.clock = now;
             app.toasts.retain(|toast| toast.until > now);
-            left(app)
+            let mut commands = explain::tick(app, now);
+            commands.extend(left(app));
+            commands
         }
         Message::LogLines => {
             app.logs.any = true;
             Vec::new()
         }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
-        Message::Applied { operation, result } => act::applied(app, operation, result),
+        Message::Explained { ticket, result } => {
+            explain::explained(app, ticket, result);
+            Vec::new()
+        }
+        Message::Applied { operation, result } => {
+            let mut commands = act::applied(app, operation, result);
+            commands.extend(explain::after_a_change(app));
+            commands
+        }
     };
     app.dirty = true;
     commands
@@ -90,6 +101,7 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
     }
     match action {
         Action::Start => act::start(app),
+        Action::Explain => explain::explain(app),
         Action::Requeue => act::requeue(app),
         Action::Reconcile => act::reconcile(app),
         Action::Cancel => act::cancel(app),

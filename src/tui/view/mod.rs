@@ -4,6 +4,7 @@ mod blueprints;
 mod canvas;
 mod chrome;
 mod dialogs;
+mod explain;
 mod forms;
 mod locks;
 mod logs;
