@@ -18,6 +18,7 @@ mod open;
 mod operator;
 mod output;
 mod parse;
+mod reasons;
 mod report;
 mod signals;
 mod table;

@@ -10,15 +10,15 @@ use futures::{
 };
 use serde_json::Value;
 
-use super::{audit::Audit, text::count};
+use super::{audit::Audit, reasons::reason, text::count};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Answer, Refusal},
     operations::{
         self, CANARY_LIMIT, CanaryRule, Change, Cut, Letter, Lint, OperationError, Operations,
-        Plan, ReplayOrder, ReplayPlan, StartRequest,
+        Plan, Release, ReplayOrder, ReplayPlan, StartRequest,
     },
-    tui::{Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Runs},
+    tui::{Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview, Reason, Runs},
     worker::Worker,
 };
 
@@ -46,6 +46,7 @@ enum Planned {
     Start(StartRequest),
     Runs(Vec<Plan>),
     Replay(ReplayPlan),
+    Release(Release),
 }
 
 /// What is done to each of several runs.
@@ -97,12 +98,26 @@ impl Operator for LocalOperator {
             }
             Operation::ReplayAtOnce(which) => self.preview_replay(which, CanaryRule::Skip).await,
             Operation::Purge(which) => self.preview_purge(which).await,
+            Operation::ReleaseLocks { run, locks } => {
+                let release = self.operations.plan_release(run, locks).await?;
+                Ok(Preview {
+                    lines: release.changes.iter().map(ToString::to_string).collect(),
+                    affects: release.locks().len(),
+                    plan: Some(Arc::new(Planned::Release(release))),
+                })
+            }
             Operation::PauseWorker => self.preview_worker("takes no new jobs for now"),
             Operation::ResumeWorker => self.preview_worker("takes new jobs again"),
             Operation::DrainWorker => {
                 self.preview_worker("finishes what it has and takes no new jobs any more")
             }
         }
+    }
+
+    async fn explain(&self, run: &RunId) -> Result<Vec<Reason>, OperatorError> {
+        let causes = self.operations.explain(run).await?;
+        let now = self.operations.cluster().clock.now();
+        Ok(causes.into_iter().map(|cause| reason(cause, self.worker.as_ref(), now)).collect())
     }
 
     async fn apply(
@@ -144,6 +159,11 @@ impl LocalOperator {
             }
             (_, Some(Planned::Replay(plan))) => self.apply_replay(plan, oversight).await,
             (Operation::Purge(which), _) => self.apply_purge(&letters(which), oversight).await,
+            (Operation::ReleaseLocks { run, .. }, Some(Planned::Release(plan))) => {
+                let released = count(plan.locks().len(), "lease");
+                let enqueued = count(self.operations.release(plan).await?.enqueued.len(), "node");
+                Ok(done(format!("released {released} of run {run}: {enqueued} enqueued")))
+            }
             (Operation::PauseWorker, _) => {
                 self.worker()?.pause();
                 Ok(done("this worker takes no new jobs for now".to_owned()))

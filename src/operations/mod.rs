@@ -1,5 +1,5 @@
-//! What an operator can do: start, requeue, reconcile, answer, cancel, replay dead letters; and ask
-//! what a run is doing.
+//! What an operator can do: start, requeue, reconcile, answer, cancel, replay dead letters, release
+//! leases; and ask what a run is doing and why it is not moving.
 //!
 //! What changes a run is planned first: a [`Plan`] can be shown, and is applied only to the document
 //! that it was made from.
@@ -14,6 +14,7 @@ mod masked;
 mod plan;
 mod progress;
 mod prospect;
+mod release;
 mod replay;
 mod rest;
 mod start;
@@ -30,12 +31,13 @@ use crate::{
 pub use self::{
     canary::{CanaryReport, CanaryVerdict},
     dead_letters::{Cut, Depth, Letter, Letters},
-    explain::{Cause, CauseKind, Confidence},
+    explain::{Bearing, Cause, CauseKind, Confidence, HeldNode, Mend, Remedy, Wanted},
     in_memory::run_in_memory,
     letter_groups::{Grouped, LetterGroup, group_letters},
     plan::{Change, Done, Plan},
     progress::{Oversight, Progress},
     prospect::Prospect,
+    release::Release,
     replay::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},

@@ -138,7 +138,9 @@ impl Operations {
 
     /// Plans to have a run move again, if something in it should.
     pub async fn plan_reconcile(&self, run: &RunId) -> Result<Plan, OperationError> {
-        let document = self.read(run).await?;
+        let Some(document) = self.core.fresh(run).await? else {
+            return self.plan_never_started(run).await;
+        };
         let diagnosis = self.core.diagnose(run, &document).await?;
         let mut plan = Plan {
             run: run.clone(),
@@ -160,6 +162,23 @@ impl Operations {
         if diagnosis.unclosed {
             plan.changes
                 .push(Change::Note(format!("write the final status: {}", document.status())));
+        }
+        Ok(plan)
+    }
+
+    /// Plans to put on record that a run never began: it has a status item and no document.
+    async fn plan_never_started(&self, run: &RunId) -> Result<Plan, OperationError> {
+        let Some(item) = self.status(run).await? else {
+            return Err(SessionError::NoSuchRun(run.clone()).into());
+        };
+        let event = Event::Enqueue { nodes: Vec::new() };
+        let mut plan =
+            Plan { run: run.clone(), changes: Vec::new(), event, rev: 0, ends_sleep: false };
+        let says = item.status.unwrap_or(RunStatus::Running);
+        if !says.is_final() && !self.core.may_yet_begin(&item).await? {
+            plan.changes.push(Change::Status(says, RunStatus::Failed));
+            let note = "it never began: its input is lost, start it again".to_owned();
+            plan.changes.push(Change::Note(note));
         }
         Ok(plan)
     }
@@ -202,12 +221,17 @@ impl Operations {
 
     async fn apply_reconcile(&self, plan: &Plan) -> Result<Done, OperationError> {
         let run = &plan.run;
-        let moved = self.read(run).await?.head().rev != plan.rev;
-        if moved {
+        let rev = self.core.fresh(run).await?.map_or(0, |document| document.head().rev);
+        if rev != plan.rev {
             return Err(OperationError::Refused { run: run.clone(), refusal: Refusal::Moved });
         }
         let enqueued = self.core.reconcile_run(run).await?;
-        let status = self.read(run).await?.status();
+        let status = match self.core.fresh(run).await? {
+            Some(document) => document.status(),
+            None => {
+                self.status(run).await?.and_then(|item| item.status).unwrap_or(RunStatus::Failed)
+            }
+        };
         Ok(Done { run: run.clone(), status, enqueued })
     }
 

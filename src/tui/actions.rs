@@ -40,6 +40,7 @@ pub enum Action {
     Filter,
     Sort,
     Start,
+    Explain,
     Requeue,
     Reconcile,
     Cancel,
@@ -47,6 +48,7 @@ pub enum Action {
     Replay,
     Purge,
     Stop,
+    Release,
     Pause,
     Drain,
     Palette,
@@ -152,8 +154,16 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 55] = [
+pub static ACTIONS: [ActionInfo; 57] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
+    looks(
+        A::Explain,
+        "explain",
+        &["w"],
+        Group::Act,
+        "why",
+        "why is this run not moving? its causes, what speaks for them, and what mends them",
+    ),
     changes(
         A::Requeue,
         "requeue",
@@ -262,6 +272,13 @@ pub static ACTIONS: [ActionInfo; 55] = [
         "in a run's context: unfold everything; space folds one value",
     ),
     looks(A::FoldAll, "fold-all", &["-"], Move, "", "in a run's context: fold everything"),
+    changes(
+        A::Release,
+        "release",
+        &["L"],
+        "release",
+        "take the lease from its holder, and have its run move again: for one that is dead",
+    ),
     changes(A::Pause, "pause", &["p"], "pause", "pause this worker, or let it go on"),
     changes(
         A::Drain,

@@ -445,6 +445,7 @@ impl App {
         }
         let about_run = self.run_of_row(self.focus).is_some();
         match action {
+            Action::Explain => about_run || self.screen == Screen::Run,
             Action::Requeue | Action::Cancel | Action::CopyPlace => about_run,
             Action::Answer => {
                 about_run && matches!(self.focus, ListId::Runs | ListId::Nodes | ListId::Inspector)
@@ -457,6 +458,7 @@ impl App {
                     || (self.focus == ListId::Jobs && self.shown().queue.data.poison > 0)
             }
             Action::Stop => self.can_stop(),
+            Action::Release => self.focus == ListId::Locks && about_run,
             Action::Pause | Action::Drain => self.worker.is_some(),
             Action::Filter => {
                 let narrowed = !self.filter(self.focus).is_empty();

@@ -29,7 +29,11 @@ use super::{
     update::update,
     view::view,
 };
-use crate::{blueprint::LibraryState, cluster::Clock, monitor::MonitorHandle};
+use crate::{
+    blueprint::{LibraryState, RunId},
+    cluster::Clock,
+    monitor::MonitorHandle,
+};
 
 /// The shortest time between two frames: thirty a second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -37,6 +41,9 @@ const FRAME: Duration = Duration::from_millis(33);
 /// How long a plan may take, and how long carrying it out may without saying how far it is.
 const PREVIEW_LIMIT: Duration = Duration::from_mins(1);
 const APPLY_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long finding out why a run is not moving may take.
+const EXPLAIN_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a stop may take to happen.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
@@ -280,6 +287,7 @@ impl Hands {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
             Command::Apply { ticket, operation, preview } => self.apply(ticket, operation, preview),
+            Command::Explain { ticket, run } => self.explain(ticket, run),
             Command::Stop { ticket } => {
                 if let Some(stop) = tokens(&self.under_way).get(&ticket) {
                     stop.cancel();
@@ -307,6 +315,14 @@ impl Hands {
             // Without a receiver the dashboard has ended.
             let _ = results.blocking_send(work());
         });
+    }
+
+    fn explain(&self, ticket: u64, run: RunId) {
+        let (operator, results) = (self.operator.clone(), self.results.clone());
+        tokio::spawn(self.monitor.meter().overhead(async move {
+            let result = bounded(EXPLAIN_LIMIT, operator.explain(&run)).await;
+            let _ = results.send(Message::Explained { ticket, result }).await;
+        }));
     }
 
     fn preview(&self, ticket: u64, operation: Operation) {

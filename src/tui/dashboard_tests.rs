@@ -23,13 +23,14 @@ use super::{
         keymap::Keymap,
         message::{ExitReason, WorkerStatus},
         operator::{Operation, Operator, OperatorError, Outcome, Oversight, Preview},
+        reason::{Reason, Step, Weight},
         terminal::Surface,
         theme::{Colours, Theme},
     },
     DashboardDeps, Signals, drive,
 };
 use crate::{
-    blueprint::LibraryState,
+    blueprint::{LibraryState, RunId},
     cluster::{SystemClock, WorkerMode},
     monitor::{Monitor, MonitorConfig, fake::Fake},
 };
@@ -76,6 +77,19 @@ impl Operator for Slow {
         tokio::time::sleep(Duration::from_secs(3)).await;
         let lines = vec![format!("the plan: {}", operation.title())];
         Ok(Preview { lines, affects: 1, plan: Some(Arc::new(42_u32)) })
+    }
+
+    async fn explain(&self, run: &RunId) -> Result<Vec<Reason>, OperatorError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(vec![Reason {
+            name: "no-message".to_owned(),
+            title: "no message is on its way".to_owned(),
+            weight: Weight::Blocks,
+            sureness: "certain".to_owned(),
+            evidence: vec![format!("nothing is queued for {run}")],
+            advice: "reconcile the run".to_owned(),
+            step: Step::Nothing,
+        }])
     }
 
     async fn apply(

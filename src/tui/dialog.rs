@@ -4,6 +4,7 @@ use ratatui_textarea::TextArea;
 use serde_json::Value;
 
 use super::{
+    explaining::Explaining,
     export::Content,
     operator::{Operation, Preview},
     rows::ListId,
@@ -22,6 +23,7 @@ pub(super) enum Dialog {
     ChooseBlueprint(Picker),
     Start(StartForm),
     Answer(AnswerForm),
+    Explain(Explaining),
     Palette(Picker),
     /// Open which child run?
     ChooseChild(ChildPicker),
@@ -53,6 +55,7 @@ impl Dialog {
             Self::Whole(whole) => whole.scroll = line,
             Self::Start(form) => form.input.scroll = line,
             Self::Answer(form) => form.output.scroll = line,
+            Self::Explain(explaining) => explaining.scroll = line,
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ use super::{
     catalog::Catalog,
     export::Content,
     operator::{Operation, OperatorError, Outcome, Preview, Progress},
+    reason::Reason,
     work::{Work, Worked},
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
@@ -40,6 +41,13 @@ pub enum Message {
         ticket: u64,
         /// How far.
         progress: Progress,
+    },
+    /// Why a run is not moving was found out, or could not be.
+    Explained {
+        /// Which question this answers.
+        ticket: u64,
+        /// The reasons, the likeliest first.
+        result: Result<Vec<Reason>, OperatorError>,
     },
     /// An operation ended.
     Applied {
@@ -82,6 +90,13 @@ pub enum Command {
     Stop {
         /// Which one.
         ticket: u64,
+    },
+    /// Find out why a run is not moving.
+    Explain {
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The run.
+        run: RunId,
     },
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),

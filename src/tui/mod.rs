@@ -10,6 +10,7 @@ mod catalog;
 mod clipboard;
 mod dashboard;
 mod dialog;
+mod explaining;
 mod export;
 mod export_file;
 mod filter;
@@ -21,6 +22,7 @@ mod list;
 mod log;
 mod message;
 mod operator;
+mod reason;
 mod rows;
 mod run_log;
 mod run_logs;
@@ -47,6 +49,7 @@ pub use operator::{
     Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview,
     Progress, Runs,
 };
+pub use reason::{Reason, Step, Weight};
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};
 pub use work::{Work, Worked};

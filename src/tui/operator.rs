@@ -5,8 +5,12 @@ use std::{any::Any, fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::blueprint::{BlueprintId, NodeId, RunId};
+use super::reason::Reason;
 pub use crate::operations::{Fingerprint, Oversight, Progress};
+use crate::{
+    blueprint::{BlueprintId, NodeId, RunId},
+    operations::HeldNode,
+};
 
 /// Something that changes the cluster, or the worker in this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,13 @@ pub enum Operation {
     ReplayAtOnce(Letters),
     /// Delete dead letters.
     Purge(Letters),
+    /// Take leases of a run from holders that are dead, and have the run move again.
+    ReleaseLocks {
+        /// The run.
+        run: RunId,
+        /// The leases.
+        locks: Vec<HeldNode>,
+    },
     /// Take no new jobs for now.
     PauseWorker,
     /// Take new jobs again.
@@ -103,6 +114,10 @@ impl Operation {
             Self::Replay(which) => format!("Replay {}", letters(which)),
             Self::ReplayAtOnce(which) => format!("Replay {} without a canary", letters(which)),
             Self::Purge(which) => format!("Purge {}", letters(which)),
+            Self::ReleaseLocks { run, locks } => match locks.as_slice() {
+                [lock] => format!("Release the lease of node {} of run {run}", lock.node),
+                locks => format!("Release {} leases of run {run}", locks.len()),
+            },
             Self::PauseWorker => "Pause this worker".to_owned(),
             Self::ResumeWorker => "Let this worker go on".to_owned(),
             Self::DrainWorker => "Drain this worker".to_owned(),
@@ -112,7 +127,9 @@ impl Operation {
     /// The runs it is about, where it names them.
     pub fn runs(&self) -> &[RunId] {
         match self {
-            Self::Requeue { run, .. } | Self::Resume { run, .. } => std::slice::from_ref(run),
+            Self::Requeue { run, .. }
+            | Self::Resume { run, .. }
+            | Self::ReleaseLocks { run, .. } => std::slice::from_ref(run),
             Self::Reconcile(Runs::These(runs)) | Self::Cancel(runs) | Self::RequeueAll(runs) => {
                 runs
             }
@@ -185,6 +202,9 @@ pub enum OperatorError {
 pub trait Operator: Send + Sync {
     /// Says what an operation would do, and changes nothing.
     async fn preview(&self, operation: &Operation) -> Result<Preview, OperatorError>;
+
+    /// Finds out why a run is not moving: the reasons, the likeliest first. Changes nothing.
+    async fn explain(&self, run: &RunId) -> Result<Vec<Reason>, OperatorError>;
 
     /// Carries out an operation as its preview said, under the versions the preview was made from.
     /// [`Operation::DrainWorker`] may come with an empty preview: when the operator leaves.

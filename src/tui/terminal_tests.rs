@@ -22,11 +22,13 @@ use super::{
         dashboard::{DashboardDeps, run_dashboard},
         keymap::Keymap,
         operator::{Operation, Operator, OperatorError, Outcome, Oversight, Preview},
+        reason::Reason,
         theme::{Colours, Theme},
     },
     osc52, restore_terminal_on_panic,
 };
 use crate::{
+    blueprint::RunId,
     cluster::{Clock, SystemClock},
     engine::Timestamp,
     monitor::{Monitor, MonitorConfig, fake::Fake},
@@ -48,6 +50,9 @@ struct Panics;
 #[async_trait]
 impl Operator for Panics {
     async fn preview(&self, _: &Operation) -> Result<Preview, OperatorError> {
+        panic!("the operator fell over")
+    }
+    async fn explain(&self, _: &RunId) -> Result<Vec<Reason>, OperatorError> {
         panic!("the operator fell over")
     }
     async fn apply(

@@ -24,6 +24,9 @@ use crate::{
 /// one it goes back to the queue.
 const INLINE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How the failure of a node begins whose kind this worker does not know.
+pub(crate) const NOTHING_IMPLEMENTS: &str = "nothing implements";
+
 /// A node that is to be executed.
 #[derive(Debug)]
 pub(crate) struct Attempts<'a> {
@@ -59,7 +62,7 @@ impl Worker {
         };
         let Some(node) = self.registry.get(&definition.uses) else {
             let message = format!(
-                "nothing implements \"{}\": register it, or configure [nodes.{}]",
+                "{NOTHING_IMPLEMENTS} \"{}\": register it, or configure [nodes.{}]",
                 definition.uses, definition.uses
             );
             record.attempts += 1;

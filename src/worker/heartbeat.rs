@@ -6,7 +6,7 @@ use super::Worker;
 use crate::cluster::{ClusterError, Heartbeat, Holder, Key};
 
 /// How long a heartbeat counts.
-const TTL: Duration = Duration::from_secs(30);
+pub(crate) const TTL: Duration = Duration::from_secs(30);
 
 impl Worker {
     /// Sends heartbeats until dropped: three for each that must not be missed, and one at once when

@@ -38,6 +38,7 @@ pub use self::{
     route_unknown::RouteUnknown,
     session::SessionError,
 };
+pub(crate) use self::{execute::NOTHING_IMPLEMENTS, heartbeat::TTL as HEARTBEAT};
 use crate::{
     blueprint::{BlueprintId, Library, WorkerName},
     cluster::{Cluster, Meter, Service, WorkerMode},

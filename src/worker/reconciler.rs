@@ -271,6 +271,13 @@ impl Core {
         Ok(value.is_some())
     }
 
+    /// Whether a run without a document may still begin: a JavaScript client need not write one, the
+    /// run's first message makes it.
+    pub(crate) async fn may_yet_begin(&self, item: &StatusItem) -> Result<bool, SessionError> {
+        Ok(self.cluster().neighbours == Neighbours::JavaScript
+            && self.may_be_queued(item.last_updated).await?)
+    }
+
     /// A run that has a status item and no document: its start was interrupted, and its input is
     /// lost.
     async fn never_started(&self, run: &RunId) -> Result<Vec<NodeId>, SessionError> {
@@ -278,10 +285,7 @@ impl Core {
         let Some(known) = self.patience().call(|| state.read_status(run)).await? else {
             return Err(SessionError::NoSuchRun(run.clone()));
         };
-        if self.cluster().neighbours == Neighbours::JavaScript
-            && self.may_be_queued(known.item.last_updated).await?
-        {
-            // A client need not write a document: the run's first message makes it.
+        if self.may_yet_begin(&known.item).await? {
             return Ok(Vec::new());
         }
         let reason = "never started: whoever began it stopped before its document was written";

@@ -11,6 +11,8 @@ mod registry;
 #[path = "../support/shapes.rs"]
 #[allow(dead_code, reason = "shared with the benches")]
 mod shapes;
+#[path = "../support/situations/mod.rs"]
+mod situations;
 #[path = "../support/stage.rs"]
 #[allow(dead_code, reason = "shared with tests in memory, each of which uses a part of it")]
 mod stage;
@@ -28,6 +30,7 @@ mod conformance;
 mod cost;
 mod dashboard;
 mod defects;
+mod explain;
 mod letters;
 mod monitor;
 mod neighbours;

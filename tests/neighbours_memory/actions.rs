@@ -105,7 +105,8 @@ async fn without_either_the_run_is_reported_and_not_guessed_at() {
     let causes = scene.stage.operations.explain(&run).await.unwrap();
     let cause = causes.iter().find(|cause| cause.cause == CauseKind::RouteUnknown).unwrap();
     assert_eq!(cause.evidence, [error]);
-    assert!(cause.remedy.contains("requeue r --node c"), "{}", cause.remedy);
+    let remedy = cause.remedy.to_string();
+    assert!(remedy.contains("requeue r --node c"), "{remedy}");
     // Whoever knows that it may run again has it run again.
     scene.stage.requeue(&run, &["c"]).await;
     let view = scene.ended(&run).await;

@@ -156,7 +156,7 @@ async fn play(seed: u64) -> Result<Came, String> {
         for cause in scene.stage.operations.explain(&run).await.unwrap() {
             // Where what a choice led to was lost as well, it takes somebody who says: again.
             if cause.cause == CauseKind::RouteUnknown && minutes > 10 {
-                let node = cause.remedy.rsplit(' ').next().unwrap().to_owned();
+                let node = cause.remedy.to_string().rsplit(' ').next().unwrap().to_owned();
                 scene.stage.requeue(&run, &[&node]).await;
             }
         }

@@ -29,7 +29,7 @@ async fn a_run_that_a_neighbour_ended_is_left_alone_and_shown_as_ended() {
         assert_eq!(outputs(&view), json!({"a": 1, "b": 3}));
         let causes = scene.stage.operations.explain(&run).await.unwrap();
         assert_eq!(
-            (causes[0].cause, &*causes[0].remedy),
+            (causes[0].cause, &*causes[0].remedy.to_string()),
             (CauseKind::Finished, "nothing is to be done")
         );
         // Whoever does come by takes the same from it.

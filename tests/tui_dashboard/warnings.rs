@@ -77,3 +77,36 @@ fn what_was_done_is_listed_with_its_outcome() {
     shows(&mut dashboard, "/pause");
     assert!(!dashboard.text().contains("Cancel 2 runs"));
 }
+
+#[test]
+fn a_lease_is_released_as_it_was_seen() {
+    let mut dashboard = dashboard(SIZE);
+    dashboard.press("L");
+    shows(&mut dashboard, "choose a lease among the locks first");
+    dashboard.press("4 j L");
+    let operation = dashboard.asked().into_iter().find_map(|command| match command {
+        Command::Preview { operation, .. } => Some(operation),
+        _ => None,
+    });
+    let Some(Operation::ReleaseLocks { run, locks }) = operation else {
+        panic!("no plan was asked for");
+    };
+    assert_eq!((run.as_str(), locks[0].node.as_str()), ("order-0815", "pack"));
+    assert!(locks[0].value.starts_with("worker:worker-dead#"), "{locks:?}");
+    shows(&mut dashboard, "Release the lease of node pack of run order-0815?");
+}
+
+#[test]
+fn several_runs_are_requeued_at_once() {
+    let mut dashboard = dashboard(SIZE);
+    dashboard.press("2 space space r");
+    let asked = dashboard.asked();
+    let operation = asked.iter().find_map(|command| match command {
+        Command::Preview { operation, .. } => Some(operation),
+        _ => None,
+    });
+    assert!(
+        matches!(operation, Some(Operation::RequeueAll(runs)) if runs.len() == 2),
+        "{operation:?}"
+    );
+}

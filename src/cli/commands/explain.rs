@@ -9,30 +9,29 @@ use crate::{
         exit::Exit,
         text::sanitize,
     },
-    operations::Confidence,
+    operations::CauseKind,
 };
 
 /// Prints the causes, the likeliest first.
 pub(in crate::cli) async fn run(context: Context<'_>, args: &ExplainArgs) -> Ended {
     let operations = context.operations().await?;
     let causes = operations.explain(&args.run).await?;
+    let away = causes.iter().any(|cause| cause.cause == CauseKind::ServiceAway);
     context.output.report(&json!({ "runId": args.run, "causes": causes }), |output| {
-        if causes.is_empty() {
-            return output.line("Nothing keeps it from moving.");
-        }
         for cause in &causes {
-            let sure = match cause.confidence {
-                Confidence::High => "certain",
-                Confidence::Medium => "likely",
-                Confidence::Low => "possible",
-            };
-            output.line(&format!("{} ({sure})", cause.cause.as_str()))?;
+            output.line(&format!(
+                "{} ({}): {}",
+                cause.cause,
+                cause.confidence.as_word(),
+                cause.cause.title()
+            ))?;
             for evidence in &cause.evidence {
                 output.line(&format!("  - {}", sanitize(evidence)))?;
             }
-            output.line(&format!("  do: {}", sanitize(&cause.remedy)))?;
+            output.line(&format!("  do: {}", sanitize(&cause.remedy.to_string())))?;
         }
         Ok(())
     })?;
-    Ok(Exit::Done)
+    // What could be told has been; that it may not be all is told by the code.
+    Ok(if away { Exit::Unreachable } else { Exit::Done })
 }

@@ -20,6 +20,7 @@ use crate::{
     cluster::WorkerMode,
     engine::{Awaits, RunStatus},
     monitor::{NodeRow, NodeShown, RunDetail},
+    operations::HeldNode,
 };
 
 /// Chooses a blueprint, unless one is selected.
@@ -154,6 +155,24 @@ pub(super) fn follow_child(app: &mut App) -> Vec<Command> {
     let commands = open_run(app, child.clone());
     app.dialog = Some(Dialog::Answer(answer_form(child, 0)));
     commands
+}
+
+/// Takes the selected lease away, as it is now: one that was renewed or taken over since stays.
+pub(super) fn release(app: &mut App) -> Vec<Command> {
+    let lock = app
+        .selected_place(ListId::Locks)
+        .filter(|_| app.focus == ListId::Locks)
+        .and_then(|at| app.shown().locks.data.locks.get(at));
+    let Some(lock) = lock else {
+        app.notify(Tone::Bad, "choose a lease among the locks first");
+        return Vec::new();
+    };
+    let (Some(run), Some(node)) = (lock.run_id.clone(), lock.node_id.clone()) else {
+        app.notify(Tone::Bad, "only leases of nodes can be released; this one ends by itself");
+        return Vec::new();
+    };
+    let held = HeldNode { node, value: lock.value.clone() };
+    confirm(app, Operation::ReleaseLocks { run, locks: vec![held] }, None)
 }
 
 pub(super) fn pause(app: &mut App) -> Vec<Command> {

@@ -13,7 +13,7 @@ use super::{
         rows::ListId,
         under_way,
     },
-    act, export, forms, letters,
+    act, explain, export, forms, letters,
     navigate::open_run,
     perform,
 };
@@ -29,6 +29,7 @@ pub(super) fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
         Dialog::Leave(choice) => leave_key(app, choice, key, leave),
         Dialog::Start(form) => forms::start_key(app, form, key, leave),
         Dialog::Answer(form) => forms::answer_key(app, form, key, leave),
+        Dialog::Explain(explaining) => explain::key(app, explaining, key, leave),
         Dialog::Filter { list, before } => {
             filter_key(app, list, before, key, leave);
             Vec::new()
@@ -106,6 +107,8 @@ fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) 
     };
     match confirm.plan {
         Plan::Ready(preview) if yes && preview.affects > 0 => {
+            // What was explained is looked at again once it is done.
+            app.dialog = confirm.back.map(|it| *it).filter(|it| matches!(it, Dialog::Explain(_)));
             apply(app, confirm.operation, preview)
         }
         _ => {

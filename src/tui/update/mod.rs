@@ -3,6 +3,7 @@
 
 mod act;
 mod dialogs;
+mod explain;
 mod export;
 mod forms;
 mod kin;
@@ -59,7 +60,9 @@ fn take(app: &mut App, message: Message) -> Vec<Command> {
         Message::Tick(now) => {
             app.clock = now;
             app.toasts.retain(|toast| toast.until > now);
-            left(app)
+            let mut commands = explain::tick(app, now);
+            commands.extend(left(app));
+            commands
         }
         Message::LogLines => {
             app.logs.any = true;
@@ -70,7 +73,15 @@ fn take(app: &mut App, message: Message) -> Vec<Command> {
             under_way::progressed(app, ticket, progress);
             Vec::new()
         }
-        Message::Applied { operation, result } => act::applied(app, operation, result),
+        Message::Explained { ticket, result } => {
+            explain::explained(app, ticket, result);
+            Vec::new()
+        }
+        Message::Applied { operation, result } => {
+            let mut commands = act::applied(app, operation, result);
+            commands.extend(explain::after_a_change(app));
+            commands
+        }
         Message::Exported { title, result } => export::ended(app, title, result),
         Message::Worked(Worked(answer)) => {
             match answer {
@@ -126,12 +137,14 @@ fn perform(app: &mut App, action: Action) -> Vec<Command> {
     }
     match action {
         Action::Start => act::start(app),
+        Action::Explain => explain::explain(app),
         Action::Requeue => act::requeue(app),
         Action::Reconcile => act::reconcile(app),
         Action::Cancel => act::cancel(app),
         Action::Answer => act::answer(app),
         Action::Replay | Action::Purge => letters::act_on(app, action),
         Action::Stop => under_way::stop(app),
+        Action::Release => act::release(app),
         Action::Pause => act::pause(app),
         Action::Drain => act::drain(app),
         Action::Quit => quit(app),

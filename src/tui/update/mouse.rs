@@ -35,6 +35,8 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             whole.scroll = whole.scroll.saturating_add_signed(wheel);
         } else if let Dialog::Confirm(confirm) = dialog {
             confirm.scroll = confirm.scroll.saturating_add_signed(wheel);
+        } else if let Dialog::Explain(explaining) = dialog {
+            explaining.scroll = explaining.scroll.saturating_add_signed(wheel);
         }
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use super::{
         update::{actions_for, blueprints_for, children_for},
     },
     canvas::{Canvas, Piece},
-    forms, letter, words,
+    explain, forms, letter, words,
 };
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
@@ -23,6 +23,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         Some(Dialog::Leave(choice)) => draw_leave(app, canvas, area, *choice),
         Some(Dialog::Start(form)) => forms::draw_start(app, canvas, area, form),
         Some(Dialog::Answer(form)) => forms::draw_answer(app, canvas, area, form),
+        Some(Dialog::Explain(explaining)) => explain::draw(app, canvas, area, explaining),
         Some(Dialog::ChooseBlueprint(picker)) => draw_blueprints(app, canvas, area, picker),
         Some(Dialog::Palette(picker)) => draw_palette(app, canvas, area, picker),
         Some(Dialog::Letter(view)) => letter::draw(app, canvas, area, view),

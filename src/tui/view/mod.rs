@@ -6,6 +6,7 @@ mod chrome;
 mod cost;
 mod dialogs;
 mod editor;
+mod explain;
 mod forms;
 mod header_detail;
 mod history;

@@ -90,10 +90,10 @@ pub(super) fn advice(kind: WarningKind) -> (&'static str, &'static [Action]) {
         }
         WarningKind::StalledRun => (
             "A reconciler resumes it by itself when its turn comes; or do it now.",
-            &[Action::Reconcile],
+            &[Action::Explain, Action::Reconcile],
         ),
         WarningKind::LockOrphaned => {
-            ("The lease ends by itself; then another worker takes the node over.", &[])
+            ("The lease ends by itself, then another worker takes over; or release it.", &[])
         }
         WarningKind::Poison => {
             ("Look at the reasons, mend what they say, then replay the messages.", &[])
@@ -117,7 +117,7 @@ pub(super) fn advice(kind: WarningKind) -> (&'static str, &'static [Action]) {
             ("Everything takes longer; look for throttling (429) and the network.", &[])
         }
         WarningKind::NoProgress => {
-            ("A node runs for very long: look at the run, whether that is meant.", &[])
+            ("A node runs for very long: look whether that is meant.", &[Action::Explain])
         }
         WarningKind::Remark => ("The run's document says so; look at the run.", &[]),
     }

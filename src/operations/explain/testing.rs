@@ -1,0 +1,1 @@
+//! What the tests of the judgements have in common: a run and a cluster, made up.
