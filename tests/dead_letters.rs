@@ -94,7 +94,7 @@ async fn canary_fails(cluster: Cluster) {
     let group = triage.group().await;
     let report = triage.replay(Letters::Group(group), LIMIT).await;
     let canary = report.failed_canary().unwrap().clone();
-    assert_eq!(report.replayed, [canary.letter.clone()]);
+    assert_eq!(report.replayed, std::slice::from_ref(&canary.letter));
     assert_eq!(report.untried, 4);
     let problems = report.problems();
     assert_eq!(
@@ -461,6 +461,24 @@ async fn a_node_that_was_completed_since_is_left_alone_unless_what_follows_lies_
         lines.contains("go on after node \"a\" of run \"run-1\", which is done: with \"z\""),
         "{lines}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_gone_does_not_keep_the_others_from_it() {
+    let mut triage = Triage::on(memory());
+    triage.worker();
+    triage.fail(&["run-1"]).await;
+    triage.mend();
+    let there = triage.letters().await[0].id.clone();
+    let which = Letters::Ids(vec!["gone".to_owned(), there.clone()]);
+    let plan = triage.plan(which.clone(), CanaryRule::First(LIMIT)).await;
+    assert_eq!((plan.acts(), plan.may_act()), (1, 1));
+    assert!(plan.lines().join("\n").contains("there is no dead letter \"gone\""), "{plan:?}");
+    let report = triage.replay(which, LIMIT).await;
+    assert_eq!((report.replayed, report.missing), (vec![there], vec!["gone".to_owned()]));
+    let gone = Letters::Ids(vec!["gone".to_owned()]);
+    let error = triage.stage.operations.replay(&gone).await.unwrap_err();
+    assert!(matches!(error, OperationError::NoSuchLetter(_)), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ pub enum Letters {
 
 /// How closely to look at the poison queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum Reach {
     /// At what one peek shows: the first 32 that are visible. Changes nothing.
     Glance,
     /// At all of them: each is received, hidden from others for up to half a minute, and given back.
@@ -135,10 +135,10 @@ impl Operations {
     }
 
     /// The messages of the poison queue, looked at as closely as that.
-    pub async fn look_at_dead_letters(&self, depth: Depth) -> Result<Vec<Letter>, OperationError> {
-        match depth {
-            Depth::Glance => self.dead_letters().await,
-            Depth::Through => self.all_dead_letters(&Oversight::nobody()).await,
+    pub async fn look_at_dead_letters(&self, reach: Reach) -> Result<Vec<Letter>, OperationError> {
+        match reach {
+            Reach::Glance => self.dead_letters().await,
+            Reach::Through => self.all_dead_letters(&Oversight::nobody()).await,
         }
     }
 

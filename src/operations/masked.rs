@@ -76,9 +76,9 @@ fn without(text: &str, id: &str) -> String {
         let alone = !out.ends_with(char::is_alphanumeric)
             && !after.starts_with(|c: char| c.is_alphanumeric());
         if alone {
-            out.push(MASK)
+            out.push(MASK);
         } else {
-            out.push_str(id)
+            out.push_str(id);
         }
         rest = after;
     }

@@ -30,7 +30,7 @@ use crate::{
 
 pub use self::{
     canary::{CanaryReport, CanaryVerdict},
-    dead_letters::{Cut, Depth, Letter, Letters},
+    dead_letters::{Cut, Letter, Letters, Reach},
     explain::{Bearing, Cause, CauseKind, Confidence, HeldNode, Mend, Remedy, Wanted},
     in_memory::run_in_memory,
     letter_groups::{Grouped, LetterGroup, group_letters},

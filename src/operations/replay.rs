@@ -54,7 +54,7 @@ pub struct ReplayPlan {
     pub steps: Vec<ReplayStep>,
     /// How many letters a look does not show that may be meant, too.
     pub unseen: usize,
-    /// The letters that were named and not seen.
+    /// The letters that were named and not seen. With none unseen they are not there.
     pub missing: Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl ReplayPlan {
 
     /// How many may be tried again, those included that a look does not show.
     pub fn may_act(&self) -> usize {
-        self.acts() + self.unseen.max(self.missing.len())
+        self.acts() + self.unseen
     }
 
     /// The plan for people, a line a thing.
@@ -136,7 +136,9 @@ impl ReplayPlan {
             lines.push(format!("dead letter {} stays: {}", step.letter.id, step.prospect));
         }
         match self.unseen {
-            0 => {}
+            0 => lines.extend(
+                self.missing.iter().map(|id| OperationError::NoSuchLetter(id.clone()).to_string()),
+            ),
             unseen => lines.push(format!(
                 "of {unseen} more that a look does not show: those that are meant and have something done"
             )),
@@ -197,13 +199,8 @@ impl Operations {
             }
             Letters::Group(_) | Letters::All => Vec::new(),
         };
-        if let Some(id) = missing.first()
-            && unseen == 0
-        {
-            return Err(OperationError::NoSuchLetter(id.clone()));
-        }
         let unseen = match &order.which {
-            Letters::Ids(_) => missing.len(),
+            Letters::Ids(_) => unseen.min(missing.len()),
             Letters::Group(_) | Letters::All => unseen,
         };
         let meant: Vec<Letter> = seen.into_iter().filter(|it| order.which.mean(it)).collect();
@@ -282,7 +279,8 @@ impl Replay<'_> {
     /// queue.
     async fn targets(&mut self, plan: &ReplayPlan) -> Result<Vec<Letter>, OperationError> {
         let mut targets = Vec::new();
-        if plan.unseen == 0 && plan.missing.is_empty() {
+        if plan.unseen == 0 {
+            self.report.missing.clone_from(&plan.missing);
             for step in &plan.steps {
                 match step.part {
                     Part::Stays => {

@@ -126,36 +126,27 @@ impl Fingerprint {
 impl Symptom {
     /// What the body of a message of the poison queue says.
     pub fn of(body: &str) -> Self {
-        match DeadLetter::decode(body) {
-            Ok(letter) => Self::of_letter(&letter),
-            Err(_) => match Job::decode(body) {
-                Ok(job) => {
-                    let says = "put here by another program, without a reason";
-                    Self::of_job(ReasonKind::ForeignJob, &job, says.to_owned())
-                }
-                Err(_) => {
-                    let shape = shape(body);
-                    let says = format!("put here by another program: {shape}");
-                    Self::of_no_job(ReasonKind::Foreign, says, &shape)
-                }
-            },
+        if let Ok(letter) = DeadLetter::decode(body) {
+            return Self::of_letter(&letter);
         }
+        if let Ok(job) = Job::decode(body) {
+            let says = "put here by another program, without a reason";
+            return Self::of_job(ReasonKind::ForeignJob, &job, says.to_owned());
+        }
+        let shape = shape(body);
+        let says = format!("put here by another program: {shape}");
+        Self::of_no_job(ReasonKind::Foreign, says, &shape)
     }
 
     /// What a dead letter says.
     pub fn of_letter(letter: &DeadLetter) -> Self {
-        let inner = letter.job.clone().or_else(|| Job::decode(&letter.body).ok());
-        match inner {
-            Some(job) => {
-                let says = masked(&letter.reason, &[job.run_id.as_str()]);
-                Self::of_job(ReasonKind::of_job(&letter.reason), &job, says)
-            }
-            None => {
-                let shape = shape(&letter.body);
-                let says = masked(&letter.reason, &[]);
-                Self::of_no_job(ReasonKind::NotAJob, says, &shape)
-            }
+        let job = letter.job.clone().or_else(|| Job::decode(&letter.body).ok());
+        if let Some(job) = job {
+            let says = masked(&letter.reason, &[job.run_id.as_str()]);
+            return Self::of_job(ReasonKind::of_job(&letter.reason), &job, says);
         }
+        let shape = shape(&letter.body);
+        Self::of_no_job(ReasonKind::NotAJob, masked(&letter.reason, &[]), &shape)
     }
 
     fn of_job(reason: ReasonKind, job: &Job, says: String) -> Self {

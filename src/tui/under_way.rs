@@ -60,8 +60,8 @@ pub(super) fn stop(app: &mut App) -> Vec<Command> {
 impl App {
     /// The operation under way that is shown: the last one that says how far it is.
     pub(super) fn shown_work(&self) -> Option<(&UnderWay, &Progress)> {
-        let works = self.under_way.iter().rev();
-        works.filter_map(|work| work.progress.as_ref().map(|progress| (work, progress))).next()
+        let mut works = self.under_way.iter().rev();
+        works.find_map(|work| work.progress.as_ref().map(|progress| (work, progress)))
     }
 
     /// Whether an operation can be stopped.

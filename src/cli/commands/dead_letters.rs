@@ -15,7 +15,7 @@ use crate::{
     },
     cluster::Job,
     engine::Timestamp,
-    operations::{Depth, Fingerprint, Grouped, Letter, Operations, ReasonKind, group_letters},
+    operations::{Fingerprint, Grouped, Letter, Operations, Reach, ReasonKind, group_letters},
 };
 
 #[derive(Serialize)]
@@ -69,9 +69,9 @@ impl From<Letter> for Entry {
 /// Prints the entries of the poison queue: those that a look shows, which are 32 at most, or all.
 pub(in crate::cli) async fn list(context: Context<'_>, args: ListLettersArgs) -> Ended {
     let operations = Operations::new(context.cluster().await?, Library::fixed(Vec::new()), "cli");
-    let depth = if args.deep { Depth::Through } else { Depth::Glance };
+    let reach = if args.deep { Reach::Through } else { Reach::Glance };
     let (letters, total) =
-        tokio::try_join!(operations.look_at_dead_letters(depth), operations.count_dead_letters())?;
+        tokio::try_join!(operations.look_at_dead_letters(reach), operations.count_dead_letters())?;
     let seen = letters.len();
     let now = operations.cluster().clock.now();
     let output = context.output;

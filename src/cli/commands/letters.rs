@@ -41,6 +41,12 @@ async fn replay(operations: &Operations, args: &ReplayArgs, output: &mut Output)
         let id = step.letter.id.clone();
         return Err(OperationError::not_replayed(id, &step.prospect).into());
     }
+    if let Some(id) = plan.missing.first()
+        && plan.unseen == 0
+        && (consent == Consent::DryRun || plan.acts() == 0)
+    {
+        return Err(OperationError::NoSuchLetter(id.clone()).into());
+    }
     if consent == Consent::DryRun {
         print_plan(&plan, output)?;
         return Ok(Exit::Done);
@@ -55,7 +61,8 @@ async fn replay(operations: &Operations, args: &ReplayArgs, output: &mut Output)
     if count > 0 && confirm(&question, count, consent).await? != Decision::Apply {
         return Ok(Exit::Done);
     }
-    let report = operations.carry_out_replay(&plan, &watched(output)).await?;
+    let work = async |oversight: &Oversight| operations.carry_out_replay(&plan, oversight).await;
+    let report = told(output, work).await?;
     print_report(&plan, &report, output)
 }
 
@@ -77,16 +84,8 @@ fn print_report(plan: &ReplayPlan, report: &ReplayReport, output: &mut Output) -
             }
         })
         .collect();
-    let mut problems = report.problems();
-    if matches!(plan.order.which, Letters::Ids(_)) {
-        problems.extend(
-            report
-                .left
-                .iter()
-                .map(|(id, why)| OperationError::not_replayed(id.clone(), why).to_string()),
-        );
-    }
-    if problems.is_empty() || !entries.is_empty() {
+    let failure = failure(report, &plan.order.which);
+    if failure.is_none() || !entries.is_empty() {
         output.report(&entries, |output| {
             for id in &report.replayed {
                 let canary = report.canaries.iter().find(|canary| canary.letter == *id);
@@ -103,13 +102,25 @@ fn print_report(plan: &ReplayPlan, report: &ReplayReport, output: &mut Output) -
             output.line(&format!("{} replayed.", report.replayed.len()))
         })?;
     }
-    if problems.is_empty() {
-        return Ok(Exit::Done);
+    failure.map_or(Ok(Exit::Done), Err)
+}
+
+/// Why a replay has not done all that was asked, if it has not. Letters that were named, and not
+/// swept up with others, are asked for one by one.
+fn failure(report: &ReplayReport, which: &Letters) -> Option<CliError> {
+    if report.failed_canary().is_some() {
+        return Some(CliError::failed(report.problems().join("; ")));
     }
-    Err(match (&report.cut, report.failed_canary()) {
-        (Some(Cut::Failed(error)), None) => CliError::from(error.clone()),
-        _ => CliError::failed(problems.join("; ")),
-    })
+    match &report.cut {
+        Some(Cut::Failed(error)) => return Some(CliError::from(error.clone())),
+        Some(Cut::Stopped) => return Some(CliError::failed(report.problems().join("; "))),
+        None => {}
+    }
+    if let Some(id) = report.missing.first() {
+        return Some(OperationError::NoSuchLetter(id.clone()).into());
+    }
+    let (id, why) = report.left.first().filter(|_| matches!(which, Letters::Ids(_)))?;
+    Some(OperationError::not_replayed(id.clone(), why).into())
 }
 
 fn print_plan(plan: &ReplayPlan, output: &mut Output) -> Result<(), CliError> {
@@ -189,7 +200,8 @@ async fn purge(operations: &Operations, args: &LettersArgs, output: &mut Output)
     if count > 0 && confirm(&question, count, consent).await? != Decision::Apply {
         return Ok(Exit::Done);
     }
-    let (ids, cut) = operations.purge_watched(&which, &watched(output)).await?;
+    let work = async |oversight: &Oversight| operations.purge_watched(&which, oversight).await;
+    let (ids, cut) = told(output, work).await?;
     let missing = match &which {
         Letters::Ids(named) => named.iter().find(|id| !ids.contains(id)),
         _ => None,
@@ -208,18 +220,23 @@ async fn purge(operations: &Operations, args: &LettersArgs, output: &mut Output)
     }
 }
 
-/// Tells people how far it is, on one line of a terminal.
-fn watched(output: &Output) -> Oversight {
+/// Clears the line that one is on.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// Does something that takes a while, and tells people how far it is, on one line of a terminal that
+/// is gone at the end.
+async fn told<T>(output: &Output, work: impl AsyncFnOnce(&Oversight) -> T) -> T {
     if output.format() == Format::Json || !std::io::stderr().is_terminal() {
-        return Oversight::nobody();
+        return work(&Oversight::nobody()).await;
     }
     let show = |progress: Progress| {
         let text = sanitize(&progress.to_string()).into_owned();
-        let end = if progress.done >= progress.total { "\r\u{1b}[K" } else { "" };
         // Nobody is left to be told when stderr is closed.
-        let _ = write!(std::io::stderr(), "\r\u{1b}[K{}{end}", text::fit(&text, 79));
+        let _ = write!(std::io::stderr(), "{CLEAR}{}", text::fit(&text, 79));
     };
-    Oversight::new(show, CancellationToken::new())
+    let done = work(&Oversight::new(show, CancellationToken::new())).await;
+    let _ = write!(std::io::stderr(), "{CLEAR}");
+    done
 }
 
 /// Writes to people, not to the result.

@@ -102,6 +102,7 @@ fn item(status: RunStatus, at: Timestamp) -> StatusItem {
         next_due_at: None,
         worker: Some("dead".into()),
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 
