@@ -1,6 +1,7 @@
 //! The dashboard as an operator sees it: rendered screens, journeys key by key, hostile input.
 #![allow(clippy::unwrap_used)] // Tests.
 
+mod faces;
 mod fixture;
 mod hostile;
 mod journeys;
