@@ -450,7 +450,7 @@ fn of_several_child_runs_one_is_chosen() {
 #[test]
 fn a_way_round_in_circles_ends() {
     let mut snapshot = snapshot();
-    let mut row = |run: &str, parent: &str| {
+    let row = |run: &str, parent: &str| {
         let mut item = item(run, RunStatus::Running, 10, 10);
         item.parent_run_id = Some(parent.into());
         RunRow { item, stalled: false }
@@ -588,8 +588,8 @@ fn every_face_at_every_small_size() {
             let mut dashboard = opened(rich(), (80, 24), face);
             dashboard.log(ago(3), Level::INFO, "order-4711", HOSTILE, HOSTILE);
             dashboard.press(keys);
-            for width in (1..130).step_by(9) {
-                for height in (1..30).step_by(4) {
+            for width in (1..130).step_by(16) {
+                for height in (1..30).step_by(5) {
                     dashboard.resize((width, height));
                     let buffer = dashboard.draw();
                     for cell in buffer.content() {

@@ -249,7 +249,7 @@ fn draw_value(
     let (mut lines, role) = match tree.kind(at) {
         Kind::Object(_) | Kind::Array(_) => match tree.value(detail, at) {
             Some(value) => (json_lines(value, height + 1), Role::Text),
-            None => (section_lines(app), Role::TextDim),
+            None => (section_lines(app, width), Role::TextDim),
         },
         Kind::Text => (text::wrap(tree.text(at), width, height + 1), Role::ValueText),
         Kind::Number => (text::wrap(tree.text(at), width, height + 1), Role::ValueNumber),
@@ -272,9 +272,9 @@ fn draw_value(
 }
 
 /// What can be done here, where a section is selected.
-fn section_lines(app: &App) -> Vec<String> {
+fn section_lines(app: &App, width: usize) -> Vec<String> {
     let key = |action| app.keymap.key(action);
-    vec![
+    let hints = [
         format!(
             "{} folds and unfolds, {} {} all of it; {} searches, {} {} go from match to match.",
             key(Action::Mark),
@@ -290,5 +290,6 @@ fn section_lines(app: &App) -> Vec<String> {
             key(Action::CopyPlace),
             key(Action::Export),
         ),
-    ]
+    ];
+    hints.iter().flat_map(|hint| text::wrap(hint, width, 4)).collect()
 }
