@@ -3,7 +3,9 @@
 
 mod faces;
 mod fixture;
+mod forms;
 mod hostile;
 mod journeys;
+mod kin;
 mod screens;
 mod styles;
