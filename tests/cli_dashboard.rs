@@ -102,6 +102,45 @@ fn the_demo_has_something_to_look_at() {
 }
 
 #[test]
+fn a_run_is_seen_from_within_and_exported() {
+    let program = Program::with_config(
+        "[nodes.say]\nkind = \"exec\"\nmode = \"per-job\"\ncommand = [\"sh\", \"say.sh\"]\n",
+    );
+    let say = r#"read -r request
+id=$(printf '%s' "$request" | sed 's/^{"id":"\([^"]*\)".*/\1/')
+echo "said on stderr" >&2
+echo "{\"id\":\"$id\",\"output\":{\"words\":[\"one\",\"two\"]}}"
+"#;
+    std::fs::write(program.path("say.sh"), say).unwrap();
+    program.blueprint(&json!({ "id": "talk", "nodes": [{ "id": "speak", "uses": "say" }] }));
+    let mut dashboard = Dashboard::open(&program, &[]);
+    dashboard.wait_for("No runs yet");
+    program.json(0, &["start", "talk", "--run-id", "run-1", "--input", "{\"k\":1}"]);
+    dashboard.wait_for("completed");
+    dashboard.press("2\rvvv");
+    dashboard.wait_for("[Context]");
+    dashboard.press("+/two\r");
+    dashboard.wait_for("outputs.speak.words[1]");
+    dashboard.press("v");
+    dashboard.wait_for("speak said on stderr");
+    dashboard.press("Ve\t\r");
+    dashboard.wait_for("written to run-1.json");
+    let written = std::fs::read_to_string(program.path("run-1.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+    let shown = program.json(0, &["show", "run-1"]);
+    for (member, value) in shown.as_object().unwrap() {
+        if member != "nodes" {
+            assert_eq!(&written[member], value, "{member}");
+        }
+    }
+    for (member, value) in shown["nodes"][0].as_object().unwrap() {
+        assert_eq!(&written["nodes"][0][member], value, "{member}");
+    }
+    dashboard.press("q");
+    assert_eq!(dashboard.end(), 0);
+}
+
+#[test]
 fn what_it_needs_is_checked_before_the_terminal_is_taken() {
     let program = asks();
     let error = program.error(2, &[]);

@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use flowcraft_tui::{
-    engine::Timestamp,
-    monitor::Snapshot,
+    cluster::StatusItem,
+    engine::{Head, RunDocument, RunStatus, Timestamp},
+    monitor::{RunDetail, RunRow, RunsView, Snapshot, Sourced},
     tui::{Access, Headless, Message, start_log},
 };
 use tracing::level_filters::LevelFilter;
@@ -15,6 +16,27 @@ fn settle() {
     // Lines are moved to where widgets see them every ten milliseconds.
     std::thread::sleep(Duration::from_millis(60));
     tui_logger::move_events();
+}
+
+fn item(run: &str) -> StatusItem {
+    StatusItem {
+        run_id: run.into(),
+        status: Some(RunStatus::Running),
+        last_updated: Timestamp::default(),
+        blueprint_id: None,
+        started_at: None,
+        nodes: None,
+        error: None,
+        parent_run_id: None,
+        next_due_at: None,
+        worker: None,
+        final_status: None,
+    }
+}
+
+fn detail() -> RunDetail {
+    let document = RunDocument::new(Head::unadopted(None, None, Timestamp::default()));
+    RunDetail::render(&"order-1".into(), &document, None, &[])
 }
 
 #[test]
@@ -56,6 +78,24 @@ fn lines_show_harmless_and_follow_until_scrolled() {
     assert!(dashboard.text().contains("a new one"));
     dashboard.press("space");
     assert!(!dashboard.text().contains("Targets"));
+
+    let span = tracing::info_span!("node", run = "order-1", node = "pay");
+    span.in_scope(|| tracing::info!("from inside"));
+    tracing::info!("Cancel run order-1: done");
+    let status = item("order-1");
+    let mut runs = RunsView::default();
+    runs.put(RunRow { item: status, stalled: false });
+    let mut snapshot = Snapshot::empty("logs");
+    snapshot.runs = Sourced { data: Arc::new(runs), ..Sourced::default() };
+    snapshot.detail = Sourced { data: Arc::new(Some(detail())), ..Sourced::default() };
+    dashboard.hear(Message::Snapshot(snapshot.into()));
+    dashboard.hear_process_log();
+    dashboard.press("2 enter V");
+    let logs = dashboard.text();
+    assert!(logs.contains("ERROR     boom ␛[2Jtxet"), "{logs}");
+    assert!(logs.contains("info  pay from inside"), "{logs}");
+    assert!(logs.contains("Cancel run order-1: done"), "{logs}");
+    assert!(!logs.contains("line 199"), "{logs}");
 
     for width in 1..90 {
         for height in [1, 2, 3, 5, 8, 13, 24] {

@@ -64,3 +64,37 @@ fn of_node(run: &RunId, node: &NodeId, entry: &Entry) -> Vec<ChildRun> {
     }
     children
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(entry: &Entry) -> Vec<(String, bool)> {
+        let children = of_node(&"r".into(), &"n".into(), entry);
+        children.into_iter().map(|child| (child.run.to_string(), child.certain)).collect()
+    }
+
+    #[test]
+    fn the_latest_child_comes_first_and_no_node_names_too_many() {
+        assert_eq!(ids(&Entry::default()), []);
+        let once = Entry { children: 1, ..Entry::default() };
+        assert_eq!(ids(&once), [("r.n".to_owned(), true)]);
+        let again = Entry { children: 2, iteration: 3, ..Entry::default() };
+        let expected = [("r.n.3.2", true), ("r.n.3.1", true), ("r.n.2.1", false), ("r.n", false)];
+        assert_eq!(ids(&again), expected.map(|(id, certain)| (id.to_owned(), certain)));
+        let often = Entry { children: 1, iteration: u32::MAX, ..Entry::default() };
+        assert_eq!(ids(&often).len(), OF_A_NODE);
+    }
+
+    #[test]
+    fn the_child_that_is_waited_for_is_named_once_with_its_status() {
+        let waits = Entry {
+            children: 1,
+            awaits: Some(Awaits::Child { run: "r.n".into(), status: RunStatus::Awaiting }),
+            ..Entry::default()
+        };
+        let children = of_node(&"r".into(), &"n".into(), &waits);
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].status, Some(RunStatus::Awaiting));
+    }
+}

@@ -75,3 +75,58 @@ fn sum<'a>(values: impl Iterator<Item = (usize, &'a Value)>, limit: usize) -> us
     }
     size
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::{Entry, Head, Op, Timestamp, input_key, output_key};
+
+    fn document(entry: Entry, values: &[(String, Value)]) -> RunDocument {
+        let mut document = RunDocument::new(Head::unadopted(None, None, Timestamp::default()));
+        document.apply(&Op::Node("n".into(), Arc::new(entry)));
+        for (key, value) in values {
+            document.apply(&Op::Set(Arc::from(key.as_str()), Arc::new(value.clone())));
+        }
+        document
+    }
+
+    fn done() -> Entry {
+        Entry { state: NodeState::Completed, ..Entry::default() }
+    }
+
+    #[test]
+    fn an_input_is_copied_or_named_by_where_it_is() {
+        let node = NodeId::from("n");
+        let values = [
+            (output_key("a"), json!({"big": true})),
+            (input_key("n"), json!("small")),
+            ("key".to_owned(), json!(7)),
+        ];
+        let find = |entry: Entry, inputs: Option<Inputs>| {
+            let mut found = NodeInputs::default();
+            let path = found.find(&document(entry, &values), &node, inputs.as_ref());
+            (path.join("/"), found.own.get("n").cloned())
+        };
+        assert_eq!(find(done(), None), ("inputs/n".to_owned(), Some(json!("small"))));
+        let named = Inputs::One("a".to_owned());
+        assert_eq!(find(done(), Some(named)), ("outputs/a".to_owned(), None));
+        let inner = Inputs::One("a.big".to_owned());
+        assert_eq!(find(done(), Some(inner)), ("inputs/n".to_owned(), Some(json!(true))));
+        let large = Entry { input_from: Some("a".into()), ..done() };
+        assert_eq!(find(large, None), ("outputs/a".to_owned(), None));
+        assert_eq!(find(Entry::default(), None).0, "", "it was not reached");
+    }
+
+    #[test]
+    fn what_is_too_large_is_left_out() {
+        let node = NodeId::from("n");
+        let values = [(input_key("n"), json!(vec![json!({"x": 1}); 20_000]))];
+        let mut found = NodeInputs::default();
+        assert!(found.find(&document(done(), &values), &node, None).is_empty());
+        assert!(found.own.is_empty());
+    }
+}

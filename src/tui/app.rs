@@ -423,6 +423,8 @@ impl App {
 
     /// Takes in where things were drawn.
     pub(crate) fn drawn(&mut self, hits: Vec<Hit>) {
+        // Whether what was drawn did not know yet how much room it has.
+        let mut anew = false;
         for hit in &hits {
             match (hit.target, &mut self.dialog) {
                 (Target::Rows { list, first }, _) => {
@@ -430,12 +432,17 @@ impl App {
                     state.offset = first;
                     state.height = usize::from(hit.area.height);
                 }
-                (Target::Text { first }, Some(dialog)) => dialog.scrolled_to(first),
+                (Target::Text { first }, Some(dialog)) => {
+                    if let Dialog::Whole(whole) = dialog {
+                        anew |= whole.wrap(usize::from(hit.area.width));
+                    }
+                    dialog.scrolled_to(first);
+                }
                 _ => {}
             }
         }
         self.hits = hits;
-        self.dirty = false;
+        self.dirty = anew;
     }
 
     /// Whether an action makes sense where the operator is.

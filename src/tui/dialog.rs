@@ -136,45 +136,41 @@ pub(super) struct ExportForm {
     pub(super) name: String,
 }
 
-/// A text shown whole: in pieces, so that only those in view are gone through.
+/// A text shown whole, wrapped once for the width that it is drawn at.
 pub(super) struct Whole {
     pub(super) title: String,
     text: String,
-    /// Where the pieces begin.
-    starts: Vec<usize>,
+    pub(super) lines: Vec<String>,
+    width: usize,
+    /// Whether it is longer than what is shown of it.
+    pub(super) cut: bool,
     pub(super) scroll: usize,
 }
 
 impl Whole {
-    /// No piece is longer, in characters.
-    const PIECE: usize = 240;
+    /// The most that is shown, in bytes: so much is wrapped within a frame.
+    const LIMIT: usize = 256 * 1024;
 
-    pub(super) fn new(title: String, text: String) -> Self {
-        let mut starts = vec![0];
-        let mut length = 0;
-        for (at, c) in text.char_indices() {
-            length += 1;
-            if c == '\n' || length == Self::PIECE {
-                length = 0;
-                starts.push(at + c.len_utf8());
-            }
+    pub(super) fn new(title: String, text: &str, width: usize) -> Self {
+        let mut end = text.len().min(Self::LIMIT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
         }
-        if starts.len() > 1 && starts.last() == Some(&text.len()) {
-            starts.pop();
-        }
-        Self { title, text, starts, scroll: 0 }
+        let cut = end < text.len();
+        let text = text[..end].to_owned();
+        let mut whole = Self { title, text, lines: Vec::new(), width: 0, cut, scroll: 0 };
+        whole.wrap(width);
+        whole
     }
 
-    pub(super) fn pieces(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// A piece of the text, without the line break at its end.
-    pub(super) fn piece(&self, at: usize) -> &str {
-        let Some(start) = self.starts.get(at) else { return "" };
-        let end = self.starts.get(at + 1).copied().unwrap_or(self.text.len());
-        let piece = self.text.get(*start..end).unwrap_or_default();
-        piece.strip_suffix('\n').unwrap_or(piece)
+    /// Wraps it for another width. Returns whether it was another.
+    pub(super) fn wrap(&mut self, width: usize) -> bool {
+        if width == self.width {
+            return false;
+        }
+        self.width = width;
+        self.lines = super::text::wrap(&self.text, width, usize::MAX);
+        true
     }
 }
 

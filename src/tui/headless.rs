@@ -9,7 +9,7 @@ use super::{
     app::{Access, App},
     keymap::Keymap,
     message::{Command, Message},
-    run_log::RunLine,
+    run_log::{RunLine, RunLog},
     theme::{Colours, Theme},
     update::update,
     view::view,
@@ -72,6 +72,11 @@ impl Headless {
                 command => self.asked.push(command),
             }
         }
+    }
+
+    /// Shows the log lines of this process, as [`super::start_log`] gets them, from now on.
+    pub fn hear_process_log(&mut self) {
+        self.app.run_log = RunLog::of_process();
     }
 
     /// Has a log line about a run.
@@ -168,6 +173,7 @@ fn key_event(name: &str) -> Option<KeyEvent> {
         "end" => KeyCode::End,
         "pageup" => KeyCode::PageUp,
         "pagedown" => KeyCode::PageDown,
+        "delete" => KeyCode::Delete,
         "f5" => KeyCode::F(5),
         name => {
             let mut chars = name.chars();

@@ -107,6 +107,7 @@ impl Keymap {
             "BackTab" => "shift-tab".to_owned(),
             name @ ("Space" | "Enter" | "Esc" | "Tab" | "Backspace" | "Home" | "End" | "PageUp"
             | "PageDown") => name.to_lowercase(),
+            "Hyphen" => "-".to_owned(),
             "Up" => "↑".to_owned(),
             "Down" => "↓".to_owned(),
             "Left" => "←".to_owned(),

@@ -93,7 +93,14 @@ impl App {
             .detail_of(snapshot)
             .filter(|detail| detail.run.as_str() == run)
             .and_then(|detail| Some(detail.parent.as_ref()?.run.clone()));
-        read.or_else(|| snapshot.runs.data.get(run)?.item.parent_run_id.clone())
+        let listed = || snapshot.runs.data.get(run)?.item.parent_run_id.clone();
+        // One came down from there, and the run is not read yet.
+        let visited = || {
+            let holds =
+                |of: &RunId| run.strip_prefix(of.as_str()).is_some_and(|it| it.starts_with('.'));
+            self.visits.last().map(|visit| visit.run.clone()).filter(holds)
+        };
+        read.or_else(listed).or_else(visited)
     }
 
     /// The way down to a run from the outermost one: `order-4711 › ship`.

@@ -28,7 +28,7 @@ fn text() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Message> {
     let code = prop_oneof![
         8 => prop::sample::select(
-            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}".chars().collect::<Vec<_>>()
+            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\\"日\\u{301}vVvvuceYN+-wWLi".chars().collect::<Vec<_>>()
         )
         .prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
@@ -199,6 +199,9 @@ fn every_screen_at_every_small_size() {
         "q",
         "H",
         "2 j j enter a",
+        "2 j j enter v v v",
+        "2 j j enter v v v v",
+        "2 j j enter e",
         "2 /",
     ] {
         let mut dashboard = dashboard_of(snapshot(), (80, 24), Access::Full);

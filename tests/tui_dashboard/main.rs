@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used)] // Tests.
 
 mod explaining;
+mod faces;
 mod fixture;
+mod forms;
 mod hostile;
 mod journeys;
 mod letters;
 mod picture;
+mod kin;
 mod screens;
 mod styles;
 mod warnings;

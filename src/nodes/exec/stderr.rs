@@ -138,6 +138,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_line_says_for_whom_the_program_works() {
+        use std::fmt::Write as _;
+        use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+        /// Collects the fields of each line.
+        #[derive(Clone, Default)]
+        struct Fields(Arc<Mutex<Vec<String>>>);
+        impl<S: tracing::Subscriber> Layer<S> for Fields {
+            fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+                struct Line(String);
+                impl tracing::field::Visit for Line {
+                    fn record_debug(
+                        &mut self,
+                        at: &tracing::field::Field,
+                        it: &dyn std::fmt::Debug,
+                    ) {
+                        let _ = write!(self.0, "{at}={it:?} ");
+                    }
+                }
+                let mut line = Line(String::new());
+                event.record(&mut line);
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+            }
+        }
+
+        let fields = Fields::default();
+        let subscriber = tracing_subscriber::registry().with(fields.clone());
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let tail = Tail::default();
+        let node = "stderr-test".to_owned();
+        follow(&b"at the start\n"[..], node.clone(), Mask::default(), tail.clone()).await;
+        tail.asked_by(Asker { run: "r".into(), node: "n".into() });
+        follow(&b"at work\n"[..], node, Mask::default(), tail).await;
+        let lines = fields.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        assert_eq!(lines, ["message=at the start ", "message=at work run=\"r\" node=\"n\" "]);
+    }
+
+    #[tokio::test]
     async fn lines_are_made_fit_to_be_shown() {
         assert_eq!(
             tail_of(b"\x1b[2J\xff key hunter2-hunter2").await.as_deref(),

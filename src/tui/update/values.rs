@@ -8,6 +8,7 @@ use super::{
         message::Command,
         rows::ListId,
         values::{Kind, Way, find_next, fold_all, pointer_of, selected, step_in, toggle},
+        view::whole_width,
     },
     open,
 };
@@ -49,8 +50,14 @@ pub(super) fn open_value(app: &mut App) -> Vec<Command> {
     if !matches!(tree.kind(at), Kind::Text | Kind::Number | Kind::Word) {
         return Vec::new();
     }
-    let whole = Whole::new(tree.path(at), tree.text(at).to_owned());
+    let whole = Whole::new(tree.path(at), tree.text(at), room(app));
     open(app, Dialog::Whole(whole))
+}
+
+/// How wide a text can be that is shown whole. Drawing it says whether that was right.
+fn room(app: &App) -> usize {
+    let terminal = app.hits.iter().map(|hit| hit.area.right()).max().unwrap_or(80);
+    usize::from(whole_width(terminal))
 }
 
 /// Shows the selected log line whole.
@@ -59,7 +66,7 @@ pub(super) fn open_line(app: &mut App) -> Vec<Command> {
     let Some(line) = place.and_then(|at| app.run_logs.lines.get(at)) else { return Vec::new() };
     let node = line.node.as_ref().map(|node| format!("  node {node}")).unwrap_or_default();
     let title = format!("{}  {}{node}  {}", line.at, line.level, line.target);
-    let whole = Whole::new(title, line.text.clone());
+    let whole = Whole::new(title, line.text.trim(), room(app));
     open(app, Dialog::Whole(whole))
 }
 

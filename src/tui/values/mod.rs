@@ -13,4 +13,4 @@ pub(super) use self::{
     state::{Published, Values, Way, catch_up, find_next, fold_all, selected, step_in, toggle},
     tree::{Kind, Step, ValueTree, pointer_of, section},
 };
-pub(super) use search::{matches, split};
+pub(super) use search::{first, matches, split};

@@ -53,7 +53,13 @@ fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// A text in pieces: those where `query` was found, and those between them.
+/// Where `query` is in a text for the first time: the place where it begins.
+pub(in crate::tui) fn first(text: &str, query: &str) -> Option<usize> {
+    find(text, &query.to_lowercase()).map(|(start, _)| start)
+}
+
+/// A text in pieces: those where `query` was found, and those between them. For texts that fit into
+/// a line.
 pub(in crate::tui) fn split<'a>(text: &'a str, query: &str) -> Vec<(&'a str, bool)> {
     let needle = query.to_lowercase();
     let mut pieces = Vec::new();

@@ -150,7 +150,7 @@ proptest! {
     fn splitting_a_text_loses_nothing(text in "\\PC{0,12}", query in "[a-cÄß]{0,2}") {
         let pieces = split(&text, &query);
         let whole: String = pieces.iter().map(|(piece, _)| *piece).collect();
-        prop_assert_eq!(whole, text.clone());
+        prop_assert_eq!(&whole, &text);
         for (piece, is_match) in pieces {
             prop_assert!(!is_match || piece.to_lowercase().contains(&query.to_lowercase()));
         }

@@ -276,8 +276,14 @@ impl ValueTree {
     /// The start of what a value holds, at least `width` characters of it where there are so many.
     pub(in crate::tui) fn preview(&self, at: usize, width: usize) -> String {
         let mut preview = String::new();
-        for child in self.inside(Some(at)) {
-            if !preview.is_empty() {
+        self.write_preview(&mut preview, at, width, 1);
+        preview
+    }
+
+    /// What is in a value, and so many levels further down.
+    fn write_preview(&self, preview: &mut String, at: usize, width: usize, levels: usize) {
+        for (number, child) in self.inside(Some(at)).enumerate() {
+            if number > 0 {
                 preview.push_str(", ");
             }
             if preview.len() > width {
@@ -290,6 +296,11 @@ impl ValueTree {
             }
             // Writing to a string can't fail.
             match self.kind(child) {
+                Kind::Object(1..) if levels > 0 => {
+                    preview.push('{');
+                    self.write_preview(preview, child, width, levels - 1);
+                    preview.push('}');
+                }
                 Kind::Object(count) => {
                     let _ = write!(preview, "{{{count}}}");
                 }
@@ -304,7 +315,6 @@ impl ValueTree {
                 Kind::Number | Kind::Word => preview.push_str(self.text(child)),
             }
         }
-        preview
     }
 
     /// The value at a place, from the run that the tree was made of. A section has none of its own.

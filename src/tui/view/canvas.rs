@@ -102,6 +102,11 @@ impl Canvas<'_> {
     pub(super) fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
         for row in area.rows() {
+            // A wide character that reaches into the area would cover its first cell.
+            let left = row.x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, row.y)));
+            if let Some(cell) = left.filter(|cell| text::width(cell.symbol()) > 1) {
+                cell.set_symbol(" ");
+            }
             for column in row.columns() {
                 if let Some(cell) = self.buffer.cell_mut((column.x, column.y)) {
                     cell.reset();

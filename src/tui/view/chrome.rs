@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::{
     super::{
-        actions::{ACTIONS, Action},
+        actions::{ACTIONS, Action, Group},
         app::{Access, App, Header, Hit, Screen, Target, Tone},
         dialog::Dialog,
         operator::Progress,
@@ -306,6 +306,7 @@ fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
         return;
     }
     let always = [Action::Help, Action::Quit];
+    let reading = matches!(app.focus, ListId::Context | ListId::RunLogs);
     let hint = |action: Action| (app.keymap.key(action), action.info().hint);
     let wide = |(key, hint): &(String, &str)| text::width(key) + hint.len() + 3;
     let reserved: usize = always.iter().map(|action| wide(&hint(*action))).sum();
@@ -318,6 +319,8 @@ fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     for info in ACTIONS.iter().filter(|info| !info.hint.is_empty()) {
         let useful = match info.action {
             Action::Back => !app.trail.is_empty(),
+            // Where one reads, what one reads with comes first.
+            action if reading && (info.group == Group::Act || action == Action::Open) => false,
             action => app.offers(action) && !always.contains(&action),
         };
         if !useful {

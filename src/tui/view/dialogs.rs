@@ -236,7 +236,9 @@ fn draw_children(app: &App, canvas: &mut Canvas<'_>, area: Rect, choice: &ChildP
         canvas.dialog(centred(area, 84, height), "Open which child run?", Role::DialogBorder);
     let runs = &app.shown().runs.data;
     let room = usize::from(inside.width).saturating_sub(38).max(16);
-    let rows: Vec<Vec<Piece<'_>>> = children_for(choice)
+    let children = children_for(choice);
+    let wide = children.iter().map(|it| text::width(&it.run)).max().unwrap_or(0).min(room);
+    let rows: Vec<Vec<Piece<'_>>> = children
         .into_iter()
         .map(|child| {
             let row = runs.get(&child.run);
@@ -246,12 +248,18 @@ fn draw_children(app: &App, canvas: &mut Canvas<'_>, area: Rect, choice: &ChildP
             let age = words::ago(app.now(), started);
             vec![
                 (format!("{symbol} {word:<10}").into(), role),
-                (text::fit_end(&child.run, room).into(), Role::Text),
-                (format!("  {age}  node {}", child.node).into(), Role::TextDim),
+                (padded(text::fit_end(&child.run, room), wide).into(), Role::Text),
+                (format!("  {age:<6} node {}", child.node).into(), Role::TextDim),
             ]
         })
         .collect();
     draw_picker(canvas, inside, &choice.picker, &rows);
+}
+
+/// A text with spaces up to a width.
+fn padded(text: String, width: usize) -> String {
+    let missing = width.saturating_sub(text::width(&text));
+    text + &" ".repeat(missing)
 }
 
 fn draw_export(canvas: &mut Canvas<'_>, area: Rect, form: &ExportForm) {
@@ -284,36 +292,36 @@ fn draw_export(canvas: &mut Canvas<'_>, area: Rect, form: &ExportForm) {
     }
 }
 
-/// Draws a text whole. Only the pieces in view are gone through.
+/// How wide a text that is shown whole gets, on a terminal of this width.
+pub(in crate::tui) fn whole_width(terminal: u16) -> u16 {
+    /// The frame, and a cell on both sides of the text.
+    const FRAME: u16 = 4;
+    terminal.saturating_sub(4).min(120).saturating_sub(FRAME)
+}
+
+/// Draws a text whole.
 fn draw_whole(canvas: &mut Canvas<'_>, area: Rect, whole: &Whole) {
-    let wide = area.width.saturating_sub(4).min(120);
-    let place = centred(area, wide, area.height.saturating_sub(4));
+    let wide = whole_width(area.width) + 4;
+    let most = area.height.saturating_sub(4);
+    let place =
+        centred(area, wide, tall(whole.lines.len()).saturating_add(2).clamp(5, most.max(5)));
     let title = text::fit_end(&whole.title, usize::from(wide).saturating_sub(6));
     let inside = canvas.dialog(place, &title, Role::DialogBorder);
-    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
-    let first = whole.scroll.min(whole.pieces().saturating_sub(1));
+    let height = usize::from(inside.height);
+    let first = whole.scroll.min(whole.lines.len().saturating_sub(height));
     canvas.hits.push(Hit { area: inside, target: Target::Text { first } });
-    let mut lines: Vec<Piece<'_>> = Vec::new();
-    let mut last = first;
-    for at in first..whole.pieces() {
-        if lines.len() >= height {
-            break;
-        }
-        let piece = whole.piece(at);
-        let wrapped = text::wrap(piece, width, height);
-        if wrapped.is_empty() {
-            lines.push(("".into(), Role::Text));
-        }
-        lines.extend(wrapped.into_iter().map(|line| (line.into(), Role::Text)));
-        last = at + 1;
+    let style = canvas.style(Role::Text);
+    for (y, line) in (inside.top()..inside.bottom()).zip(whole.lines.iter().skip(first)) {
+        canvas.text(inside.x, y, inside.width, line, style);
     }
-    canvas.lines(inside, &lines, 0);
-    let edge = Rect { y: inside.bottom(), height: 1, ..inside };
-    let done = last >= whole.pieces() && lines.len() <= height;
-    let hint = match (first, done) {
-        (0, true) => " esc closes ".to_owned(),
-        _ => format!(" {} % ↑↓  esc closes ", last * 100 / whole.pieces().max(1)),
+    let last = (first + height).min(whole.lines.len());
+    let of = whole.lines.len();
+    let hint = match (of > height, whole.cut) {
+        (false, _) => " esc closes ".to_owned(),
+        (true, false) => format!(" {}–{last} of {of} ↑↓  esc closes ", first + 1),
+        (true, true) => format!(" {}–{last} of {of}, and more ↑↓  esc closes ", first + 1),
     };
+    let edge = Rect { y: inside.bottom(), height: 1, ..inside };
     canvas.right(edge, &hint, canvas.style(Role::TextDim));
 }
 

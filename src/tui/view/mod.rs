@@ -32,7 +32,9 @@ use super::{
 };
 use canvas::Canvas;
 
-pub(super) use self::{letter::letter_text, runs::note, words::run as run_word};
+pub(super) use self::{
+    dialogs::whole_width, letter::letter_text, runs::note, words::run as run_word,
+};
 
 /// Draws the whole screen. Returns where things are on it.
 pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {

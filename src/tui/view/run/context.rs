@@ -10,7 +10,7 @@ use super::super::{
         rows::ListId,
         text,
         theme::Role,
-        values::{Kind, Step, ValueTree, selected, split},
+        values::{Kind, Step, ValueTree, first, selected, split},
     },
     canvas::{Canvas, Piece},
 };
@@ -21,6 +21,9 @@ const BESIDE: u16 = 110;
 
 /// From this height on, there is room for it below the tree.
 const BELOW: u16 = 9;
+
+/// Up to so many bytes, the characters of a text are counted.
+const COUNTED: usize = 16 * 1024;
 
 /// The cells in front of a row: the marker of the selection.
 const MARKER: u16 = 2;
@@ -189,13 +192,9 @@ fn draw_row(
 fn excerpt(whole: &str, query: &str, room: usize) -> String {
     /// The characters in front of a match that say where it stands.
     const BEFORE: usize = 8;
-    let start = match split(whole, query).as_slice() {
-        [(before, false), (_, true), ..] if before.chars().count() + query.len() > room => {
-            let from = before.char_indices().rev().nth(BEFORE).map_or(0, |(at, _)| at);
-            Some(from)
-        }
-        _ => None,
-    };
+    let start = first(whole, query)
+        .filter(|at| at + query.len() > room)
+        .map(|at| whole[..at].char_indices().rev().nth(BEFORE).map_or(0, |(before, _)| before));
     match start {
         Some(from) if from > 0 => {
             format!("…{}", text::fit(&whole[from..], room.saturating_sub(1)))
@@ -222,8 +221,12 @@ fn heading(tree: &ValueTree, at: usize, room: usize) -> Piece<'static> {
         Kind::Object(count) => text::count(count, "member"),
         Kind::Array(count) => text::count(count, "item"),
         Kind::Text => {
-            let length = tree.text(at).chars().count();
-            format!("text, {}", text::count(length, "character"))
+            let text = tree.text(at);
+            if text.len() > COUNTED {
+                format!("text, {}", text::bytes(text.len() as u64))
+            } else {
+                format!("text, {}", text::count(text.chars().count(), "character"))
+            }
         }
         Kind::Number => "number".to_owned(),
         Kind::Word if tree.text(at) == "null" => "null".to_owned(),
@@ -249,7 +252,7 @@ fn draw_value(
     let (mut lines, role) = match tree.kind(at) {
         Kind::Object(_) | Kind::Array(_) => match tree.value(detail, at) {
             Some(value) => (json_lines(value, height + 1), Role::Text),
-            None => (section_lines(app), Role::TextDim),
+            None => (section_lines(app, width), Role::TextDim),
         },
         Kind::Text => (text::wrap(tree.text(at), width, height + 1), Role::ValueText),
         Kind::Number => (text::wrap(tree.text(at), width, height + 1), Role::ValueNumber),
@@ -272,9 +275,9 @@ fn draw_value(
 }
 
 /// What can be done here, where a section is selected.
-fn section_lines(app: &App) -> Vec<String> {
+fn section_lines(app: &App, width: usize) -> Vec<String> {
     let key = |action| app.keymap.key(action);
-    vec![
+    let hints = [
         format!(
             "{} folds and unfolds, {} {} all of it; {} searches, {} {} go from match to match.",
             key(Action::Mark),
@@ -290,5 +293,6 @@ fn section_lines(app: &App) -> Vec<String> {
             key(Action::CopyPlace),
             key(Action::Export),
         ),
-    ]
+    ];
+    hints.iter().flat_map(|hint| text::wrap(hint, width, 4)).collect()
 }

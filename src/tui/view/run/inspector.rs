@@ -197,7 +197,7 @@ impl Text<'_> {
                 (false, NodeShown::Running) if beats.updated_at.is_some() => {
                     ("✗ no heartbeat", Role::LockGone)
                 }
-                (false, _) if beats.updated_at.is_some() => ("gone since", Role::TextDim),
+                (false, _) if beats.updated_at.is_some() => ("(gone)", Role::TextDim),
                 _ => ("", Role::TextDim),
             };
             self.fact("worker", &format!("{worker}  {word}"), role);
