@@ -3,7 +3,8 @@
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use imbl::{OrdMap, OrdSet};
+use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
+use serde::{Deserialize, Serialize};
 
 use super::{
     snapshot::{Snapshot, Sourced},
@@ -29,11 +30,12 @@ const MOMENT: Duration = Duration::from_millis(100);
 pub type RunKey = (Reverse<Option<Timestamp>>, RunId);
 
 /// One run in a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// What its status item says.
     pub item: StatusItem,
     /// Whether it should move and has not for too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
 }
 
@@ -122,7 +124,26 @@ impl RunsView {
         true
     }
 
-    fn remove(&mut self, run: &RunId) {
+    /// What is different from an earlier view: rows that are new or changed, and runs that are
+    /// gone. Costs as much as there are differences where the one was made from the other.
+    pub(crate) fn changes_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> (Vec<&'a Arc<RunRow>>, Vec<&'a RunId>) {
+        let (mut put, mut gone) = (Vec::new(), Vec::new());
+        for item in before.rows.diff(&self.rows) {
+            match item {
+                DiffItem::Add(_, row) | DiffItem::Update { new: (_, row), .. } => put.push(row),
+                // A run whose start became known has another key, and is not gone.
+                DiffItem::Remove((_, run), _) if !self.keys.contains_key(run) => gone.push(run),
+                DiffItem::Remove(..) => {}
+            }
+        }
+        (put, gone)
+    }
+
+    /// Takes a run out.
+    pub(crate) fn remove(&mut self, run: &RunId) {
         let Some(row) = self.keys.remove(run).and_then(|key| self.rows.remove(&key)) else {
             return;
         };

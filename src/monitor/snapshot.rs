@@ -1,6 +1,11 @@
 //! The snapshot: everything that is on the screen, with where it came from and how old it is.
+//!
+//! What is in it is also written to recordings (`crate::recording`): a new member of a part needs a
+//! default for reading older ones, and a new part a line in the recording's table of parts.
 
 use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use super::{detail::RunDetail, runs::RunsView};
 use crate::{
@@ -74,7 +79,8 @@ impl<T: Default> Default for Sourced<T> {
 }
 
 /// How a source is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum SourceState {
     /// It has not answered yet.
     Loading,
@@ -90,7 +96,8 @@ pub enum SourceState {
 }
 
 /// The job queue and the poison queue.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct QueueView {
     /// Messages waiting, hidden and delayed ones too. Approximate.
     pub depth: u64,
@@ -116,7 +123,8 @@ impl QueueView {
 }
 
 /// A message of the job queue that was looked at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct QueuedJob {
     /// The message's id.
     pub message_id: String,
@@ -129,7 +137,8 @@ pub struct QueuedJob {
 }
 
 /// A message of the poison queue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DeadLetterRow {
     /// The message's id: what replay and purge name.
     pub message_id: String,
@@ -148,7 +157,8 @@ impl DeadLetterRow {
 }
 
 /// The leases that are held.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct LocksView {
     /// They, soonest to end first.
     pub locks: Vec<HeldLock>,
@@ -157,7 +167,8 @@ pub struct LocksView {
 }
 
 /// The workers that are alive.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct WorkersView {
     /// They, by name.
     pub workers: Vec<Heartbeat>,

@@ -17,6 +17,7 @@ mod list;
 mod log;
 mod message;
 mod operator;
+mod replaying;
 mod rows;
 mod terminal;
 mod text;

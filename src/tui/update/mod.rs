@@ -6,6 +6,7 @@ mod dialogs;
 mod forms;
 mod mouse;
 mod navigate;
+mod replay;
 
 pub(super) use dialogs::{actions_for, blueprints_for};
 pub(super) use forms::{answered, waiting};
@@ -48,6 +49,9 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
             app.logs.any = true;
             Vec::new()
         }
+        Message::Moment(moment) => replay::moved(app, moment),
+        Message::Unreadable(problem) => replay::unreadable(app, problem),
+        Message::Recorder(state) => replay::recorder(app, state),
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
         Message::Applied { operation, result } => act::applied(app, operation, result),
     };
@@ -84,9 +88,12 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
 
 /// Does what an action says.
 fn perform(app: &mut App, action: Action) -> Vec<Command> {
-    if app.access == Access::ReadOnly && action.changes() {
-        app.notify(Tone::Bad, format!("read-only: `{action}` is switched off"));
+    if let Some(refusal) = app.access.refusal(action) {
+        app.notify(Tone::Bad, refusal);
         return Vec::new();
+    }
+    if let Some(commands) = replay::perform(app, action) {
+        return commands;
     }
     match action {
         Action::Start => act::start(app),
@@ -132,7 +139,8 @@ fn quit(app: &mut App) -> Vec<Command> {
     if app.leaving {
         return vec![Command::Exit(ExitReason::QuitAtOnce)];
     }
-    if app.worker.is_some_and(|worker| worker.in_flight > 0) {
+    // A recorded worker needs nobody to wait for it.
+    if app.access != Access::Recording && app.worker.is_some_and(|worker| worker.in_flight > 0) {
         return open(app, Dialog::Leave(Choice::default()));
     }
     vec![Command::Exit(ExitReason::Quit)]

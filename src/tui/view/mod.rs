@@ -10,9 +10,11 @@ mod logs;
 mod overview;
 mod pane;
 mod queue;
+mod recorded_logs;
 mod run;
 mod runs;
 mod table;
+mod time_line;
 mod words;
 mod workers;
 
