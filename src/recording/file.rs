@@ -97,6 +97,7 @@ impl BoundedFile {
         let mut file = BufWriter::with_capacity(index::BUFFER, file);
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&line)?;
+        file.flush()?;
         Ok(Self {
             path: path.to_owned(),
             file,

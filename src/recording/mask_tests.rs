@@ -89,7 +89,7 @@ fn values_are_masked_by_their_names() {
         "has_token": true,
         "password": null,
         "list": [{"api-key": "***"}, "Bearer ***"],
-        "Bearer ***": 1,
+        "Bearer ***": "***",
     });
     assert_eq!(value, expected);
 }

@@ -31,7 +31,10 @@ const LINES_A_SECOND: u32 = 100;
 const LINES_AT_ONCE: u32 = 1_000;
 
 /// How long the end may take.
-const END_LIMIT: Duration = Duration::from_secs(2);
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long something that was written may take until it is in the file.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// The pause before something is handed over again for which there was no room.
 const RETRY: Duration = Duration::from_millis(50);
@@ -108,6 +111,7 @@ impl Recorder {
             lost: lost.clone(),
             lines: LINES_AT_ONCE,
             refilled: Instant::now(),
+            flushed: Instant::now(),
         };
         let path = options.file.clone();
         thread::Builder::new()
@@ -214,17 +218,22 @@ struct Writer {
     /// How many log lines may be written at once.
     lines: u32,
     refilled: Instant,
+    flushed: Instant,
 }
 
 impl Writer {
     /// Writes until the end is asked for, or nobody is left to hand anything over.
     fn write_all(&mut self, queue: &Receiver<(Timestamp, Entry)>) -> std::io::Result<()> {
         loop {
+            // What is seen must be in the file soon, also while there is always more.
+            if self.flushed.elapsed() > FLUSH {
+                self.flush()?;
+            }
             let (at, entry) = match queue.try_recv() {
                 Ok(entry) => entry,
                 // Before it waits, everything goes out.
                 Err(_) => {
-                    self.file.flush()?;
+                    self.flush()?;
                     match queue.recv_timeout(Duration::from_secs(1)) {
                         Ok(entry) => entry,
                         Err(RecvTimeoutError::Timeout) => continue,
@@ -243,6 +252,11 @@ impl Writer {
                 self.event(&Event::Lost { count: lost })?;
             }
         }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.flushed = Instant::now();
+        self.file.flush()
     }
 
     fn write(&mut self, entry: Entry) -> std::io::Result<()> {
@@ -298,7 +312,9 @@ impl Writer {
 
     fn key(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
         let key = self.differ.key(snapshot, self.last);
-        self.add(Kind::Key, "key", key)
+        self.add(Kind::Key, "key", key)?;
+        // From the first one on there is something to show.
+        self.flush()
     }
 
     /// Changes count from the first key frame on.

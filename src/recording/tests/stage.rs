@@ -31,6 +31,10 @@ impl Clock for Stopped {
     }
 }
 
+pub(super) fn stopped(now: Timestamp) -> Arc<Stopped> {
+    Arc::new(Stopped(AtomicI64::new(now.millis())))
+}
+
 /// A recorder with its file in a folder of its own.
 pub(super) struct Stage {
     pub(super) folder: tempfile::TempDir,
@@ -45,7 +49,7 @@ impl Stage {
 
     pub(super) fn with(limit: u64, masker: Masker) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(Stopped(AtomicI64::new(START.millis())));
+        let clock = stopped(START);
         let recorder = start(&folder.path().join("it.rec"), limit, masker, clock.clone()).unwrap();
         Self { folder, recorder, clock }
     }
