@@ -52,8 +52,9 @@ impl RecordPlan {
         let shown = options.file.display().to_string();
         let recorder =
             in_background(move || Recorder::start(&options, &name, masker, clock)).await??;
-        LogTap::of_process().open(&recorder);
+        // Said before lines go into it: a recording does not tell where it was made.
         tracing::info!("recording into {shown}");
+        LogTap::of_process().open(&recorder);
         Ok(Recording { recorder, feeds: Vec::new(), monitor: None })
     }
 }

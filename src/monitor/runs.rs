@@ -426,14 +426,17 @@ mod tests {
 
     #[test]
     fn what_changed_since_an_earlier_view_is_found_in_large_ones_too() {
-        let item_of = |number: i64, touched| item(&format!("run-{number}"), RunStatus::Running, number % 7, touched);
+        let item_of = |number: i64, touched| {
+            item(&format!("run-{number}"), RunStatus::Running, number % 7, touched)
+        };
         let mut view = RunsView::default();
         for number in 0..20_000 {
             view.put(row(item_of(number, 0)));
         }
         for round in 1..60 {
             let before = view.clone();
-            let changed: Vec<i64> = (0..round).map(|at| (at * 7_919 + round * 104_729) % 20_000).collect();
+            let changed: Vec<i64> =
+                (0..round).map(|at| (at * 7_919 + round * 104_729) % 20_000).collect();
             for number in &changed {
                 view.put(row(item_of(*number, round)));
             }

@@ -71,11 +71,12 @@ impl Happened {
         &self.events[..self.events.partition_point(|(event, _)| *event <= at)]
     }
 
-    /// The mark that matters most in a span of time, its end left out.
-    pub fn mark_between(&self, from: Timestamp, to: Timestamp) -> Option<Mark> {
-        Mark::ALL.into_iter().find(|mark| {
-            let times = &self.marks[*mark as usize];
-            times.get(times.partition_point(|at| *at < from)).is_some_and(|at| *at < to)
+    /// The mark that matters most in a span of time, its end left out, and when that happened.
+    pub fn mark_between(&self, from: Timestamp, to: Timestamp) -> Option<(Mark, Timestamp)> {
+        Mark::ALL.into_iter().find_map(|mark| {
+            let times = &self.marks[mark as usize];
+            let first = times.get(times.partition_point(|at| *at < from))?;
+            (*first < to).then_some((mark, *first))
         })
     }
 

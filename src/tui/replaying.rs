@@ -50,17 +50,16 @@ impl Replaying {
     /// What happened in the time that a cell stands for.
     pub(super) fn mark(&self, cell: u16, width: u16) -> Option<Mark> {
         let Range { start, end } = self.times(cell, width);
-        self.moment.happened.mark_between(start, end)
+        self.moment.happened.mark_between(start, end).map(|(mark, _)| mark)
     }
 
     /// Where a click on a bar leads to: to what happened there, else to the time itself.
     pub(super) fn clicked(&self, bar: Rect, column: u16) -> Scrub {
         let cell = column.saturating_sub(bar.x);
         let Range { start, end } = self.times(cell, bar.width);
-        let before = Timestamp::from_millis(start.millis().saturating_sub(1));
-        let event = self.moment.happened.next(before).filter(|at| *at < end);
         let middle = Timestamp::from_millis(start.millis().midpoint(end.millis()));
-        Scrub::To(event.unwrap_or(middle))
+        let event = self.moment.happened.mark_between(start, end);
+        Scrub::To(event.map_or(middle, |(_, at)| at))
     }
 
     /// How long the recording is, in milliseconds.

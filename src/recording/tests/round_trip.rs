@@ -284,8 +284,8 @@ async fn what_happened_is_there_with_logs_worker_and_blueprints() {
     let blueprints = recording.blueprints(at(0)).unwrap();
     assert_eq!(blueprints[0].nodes[0].params["password"], "***");
     let happened = recording.happened().clone();
-    assert_eq!(happened.mark_between(at(30), at(200)), Some(Mark::Failure));
-    assert_eq!(happened.mark_between(at(61), at(200)), Some(Mark::Stall));
+    assert_eq!(happened.mark_between(at(30), at(200)), Some((Mark::Failure, at(60))));
+    assert_eq!(happened.mark_between(at(61), at(200)), Some((Mark::Stall, at(120))));
     assert_eq!(happened.mark_between(at(10), at(60)), None);
     assert_eq!((happened.next(at(60)), happened.previous(at(60))), (Some(at(120)), Some(at(0))));
     // Logs up to a moment, forward and back.

@@ -268,7 +268,11 @@ fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
 
 fn draw_history(app: &App, canvas: &mut Canvas<'_>, area: Rect, scroll: usize) {
     let place = centred(area, 100, area.height.saturating_sub(4));
-    let inside = canvas.dialog(place, "Done from here  (esc closes)", Role::DialogBorder);
+    let title = match app.replay {
+        Some(_) => "Done by then  (esc closes)",
+        None => "Done from here  (esc closes)",
+    };
+    let inside = canvas.dialog(place, title, Role::DialogBorder);
     let width = usize::from(inside.width);
     let mut lines: Vec<Piece<'_>> = Vec::new();
     for done in app.done.iter().rev() {
