@@ -3,8 +3,8 @@
 //! The layers, each using only those before it: [`blueprint`] (what a workflow is), [`engine`]
 //! (what must happen next), [`nodes`] (what a step does), [`cluster`] (where jobs, state and leases
 //! live), [`worker`] (the loop that ties them), [`operations`] (what an operator can do),
-//! [`monitor`] (what an operator sees), [`tui`] and [`cli`] (the two faces); beside them [`config`], and
-//! [`demo`] (what there is to look around in).
+//! [`monitor`] (what an operator sees), [`recording`] (the same, kept in a file), [`tui`] and [`cli`]
+//! (the two faces); beside them [`config`], and [`demo`] (what there is to look around in).
 
 pub mod azure;
 pub mod blueprint;
@@ -16,6 +16,7 @@ pub mod engine;
 pub mod monitor;
 pub mod nodes;
 pub mod operations;
+pub mod recording;
 pub mod tui;
 pub mod worker;
 

@@ -8,6 +8,8 @@ mod program;
 #[path = "support/terminal.rs"]
 mod terminal;
 
+use std::time::Duration;
+
 use program::Program;
 use serde_json::json;
 use terminal::Dashboard;
@@ -113,7 +115,7 @@ echo "{\"id\":\"$id\",\"output\":{\"words\":[\"one\",\"two\"]}}"
 "#;
     std::fs::write(program.path("say.sh"), say).unwrap();
     program.blueprint(&json!({ "id": "talk", "nodes": [{ "id": "speak", "uses": "say" }] }));
-    let mut dashboard = Dashboard::open(&program, &[]);
+    let mut dashboard = open(&program, &[]);
     dashboard.wait_for("No runs yet");
     program.json(0, &["start", "talk", "--run-id", "run-1", "--input", "{\"k\":1}"]);
     dashboard.wait_for("completed");
@@ -138,6 +140,84 @@ echo "{\"id\":\"$id\",\"output\":{\"words\":[\"one\",\"two\"]}}"
     }
     dashboard.press("q");
     assert_eq!(dashboard.end(), 0);
+}
+
+#[test]
+fn the_demo_is_recorded_and_replayed() {
+    let program = Program::new();
+    let mut demo = open(&program, &["--demo", "--record", "it.rec"]);
+    demo.wait_for("● REC");
+    demo.wait_for("stalled");
+    demo.press("p");
+    demo.wait_for("Pause this worker?");
+    demo.press("y");
+    demo.wait_for("takes no new jobs");
+    demo.press("q");
+    std::thread::sleep(Duration::from_millis(300));
+    demo.press("y");
+    assert_eq!(demo.end(), 0);
+    let text = std::fs::read_to_string(program.path("it.rec")).unwrap();
+    assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+
+    let mut replay = open(&program, &["replay", "it.rec", "--at", "-0s"]);
+    replay.wait_for("RECORDING");
+    replay.wait_for("stalled");
+    replay.press("^");
+    replay.wait_for("Reading the");
+    replay.press("))");
+    let shown = replay.wait_for("now: Pause this worker: this worker takes no new jobs");
+    assert!(shown.contains("‖ "), "held:\n{shown}");
+    replay.press("x");
+    replay.wait_for("this is a recording: `cancel` is switched off");
+    // Played to its end, and left without a question.
+    replay.press(">>>>>> ");
+    replay.wait_for("the worker is draining");
+    replay.press("q");
+    assert_eq!(replay.end(), 0);
+}
+
+#[test]
+fn what_is_wrong_with_a_recording_is_said_before_the_terminal_is_taken() {
+    let program = Program::new();
+    std::fs::write(program.path("notes.txt"), "my notes\n").unwrap();
+    std::fs::write(program.path("empty.rec"), "").unwrap();
+    let error = program.error(2, &["replay", "notes.txt"]);
+    assert!(error.contains("notes.txt: line 1: this is not a recording"), "{error}");
+    let error = program.error(2, &["replay", "empty.rec"]);
+    assert!(error.contains("empty.rec: the file is empty"), "{error}");
+    let error = program.error(2, &["replay", "none.rec"]);
+    assert!(error.contains("none.rec: can't read it"), "{error}");
+    for arguments in [["--demo", "--record"], ["--watch-only", "--record"]] {
+        let dashboard = open(&program, &[&arguments[..], &["notes.txt"]].concat());
+        dashboard.wait_for("is not overwritten (not a recording); choose another name");
+        assert_eq!(dashboard.end(), 2);
+    }
+    let text = std::fs::read_to_string(program.path("notes.txt")).unwrap();
+    assert_eq!(text, "my notes\n");
+    let error = program.error(2, &["runs", "--record", "x.rec"]);
+    assert!(error.contains("--record"), "{error}");
+    let error = program.error(2, &["--no-ui", "--record-limit", "64MB"]);
+    assert!(error.contains("--record <FILE>"), "{error}");
+}
+
+#[test]
+fn a_worker_without_a_dashboard_is_recorded_too() {
+    let program = asks();
+    program.json(0, &["start", "ask", "--run-id", "run-1"]);
+    let arguments = ["--no-ui", "--until-idle", "--record", "it.rec"];
+    let output = program.command(&arguments).env("MY_TOKEN", "hunter2-hunter2").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut recording = flowcraft_tui::recording::Recording::open(program.path("it.rec")).unwrap();
+    let end = recording.end();
+    let last = recording.snapshot(end).unwrap();
+    assert_eq!(last.runs.data.counts().awaiting, 1, "{:?}", last.runs);
+    let logs = recording.logs(end).unwrap();
+    assert!(logs.iter().any(|logged| logged.line.text.contains("has ended")), "{logs:?}");
+    // Once more: it is continued.
+    assert_eq!(program.run(&arguments).status.code(), Some(0));
+    let again = flowcraft_tui::recording::Recording::open(program.path("it.rec")).unwrap();
+    assert_eq!(again.start(), recording.start());
+    assert!(again.end() > end);
 }
 
 #[test]

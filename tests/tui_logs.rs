@@ -31,6 +31,7 @@ fn item(run: &str) -> StatusItem {
         next_due_at: None,
         worker: None,
         final_status: None,
+        remarks: flowcraft_tui::cluster::Remarks::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     exit::{CliError, Exit},
     kinds,
     operator::LocalOperator,
+    record::{RecordPlan, Recording},
     signals::Signals,
 };
 use crate::{
@@ -25,8 +26,8 @@ use crate::{
     monitor::{Monitor, MonitorConfig},
     operations::Operations,
     tui::{
-        Access, Colours, DashboardDeps, ExitReason, Keymap, KeymapError, Theme, WorkerStatus,
-        run_dashboard,
+        Access, Colours, DashboardDeps, ExitReason, Keymap, KeymapError, Operator, Theme,
+        WorkerStatus, run_dashboard,
     },
     worker::Worker,
 };
@@ -57,7 +58,7 @@ pub(super) enum Behind {
 }
 
 /// Shows the dashboard of the configured cluster until it is left.
-pub(super) async fn run(context: Context<'_>, behind: Behind) -> Ended {
+pub(super) async fn run(context: Context<'_>, behind: Behind, record: Option<RecordPlan>) -> Ended {
     let looks = Looks::of(&context.config)?;
     needs_terminal()?;
     let registry = kinds::registry(&context.config)?;
@@ -68,11 +69,11 @@ pub(super) async fn run(context: Context<'_>, behind: Behind) -> Ended {
         Worker::new(cluster.clone(), library.clone(), registry, config)
     });
     let stage = Stage { cluster, library, kinds: context.known_kinds(), worker };
-    show(&context.config, looks, stage).await
+    show(&context.config, looks, stage, record).await
 }
 
 /// Shows the dashboard of a temporary cluster with something going on in it.
-pub(super) async fn run_demo(context: Context<'_>) -> Ended {
+pub(super) async fn run_demo(context: Context<'_>, record: Option<RecordPlan>) -> Ended {
     let looks = Looks::of(&context.config)?;
     needs_terminal()?;
     let broken = |error: DemoError| CliError::failed(error.to_string()).because(error);
@@ -83,12 +84,12 @@ pub(super) async fn run_demo(context: Context<'_>) -> Ended {
     let worker = Worker::new(cluster.clone(), library.clone(), registry, demo.worker_config());
     let play = tokio::spawn(demo.play());
     let stage = Stage { cluster, library, kinds, worker: Some(worker) };
-    let ended = show(&context.config, looks, stage).await;
+    let ended = show(&context.config, looks, stage, record).await;
     play.abort();
     ended
 }
 
-fn needs_terminal() -> Result<(), CliError> {
+pub(super) fn needs_terminal() -> Result<(), CliError> {
     if std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
         return Ok(());
     }
@@ -97,14 +98,14 @@ fn needs_terminal() -> Result<(), CliError> {
 }
 
 /// How the dashboard looks and is steered.
-struct Looks {
-    themes: Vec<Theme>,
-    keymap: Keymap,
+pub(super) struct Looks {
+    pub(super) themes: Vec<Theme>,
+    pub(super) keymap: Keymap,
 }
 
 impl Looks {
     /// As configured. Themes of the user's own are beside the user's configuration.
-    fn of(config: &Config) -> Result<Self, CliError> {
+    pub(super) fn of(config: &Config) -> Result<Self, CliError> {
         let keys: BTreeMap<String, String> =
             config.keys.iter().map(|(action, bound)| (action.clone(), bound.key.clone())).collect();
         let keymap = Keymap::from_overrides(&keys).map_err(|error| {
@@ -144,10 +145,14 @@ fn open_audit(config: &Config, cluster: &Cluster) -> Result<Option<Audit>, CliEr
     })
 }
 
-async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
+async fn show(config: &Config, looks: Looks, stage: Stage, record: Option<RecordPlan>) -> Ended {
     let mut signals = Signals::listen()?;
     let Stage { cluster, library, kinds, worker } = stage;
     let audit = open_audit(config, &cluster)?;
+    let mut recording = match record {
+        Some(plan) => Some(plan.start(config, &cluster).await?),
+        None => None,
+    };
     for error in library.state().errors().iter().filter(|error| !is_missing(error)) {
         tracing::warn!(%error, "a blueprint is left out");
     }
@@ -166,10 +171,17 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         MonitorConfig { stalled_after, lease: config.worker.lease, ..MonitorConfig::default() },
         Arc::new(move |id: &BlueprintId| looked_up.get(id)),
     );
+    let mut operator: Arc<dyn Operator> = Arc::new(operator);
+    let status = worker.as_ref().map(report);
+    if let Some(recording) = &mut recording {
+        operator = recording.operator(operator);
+        recording.follow(monitor.clone(), library.subscribe());
+        status.clone().into_iter().for_each(|status| recording.follow_worker(status));
+    }
     let deps = DashboardDeps {
         monitor,
-        operator: Arc::new(operator),
-        worker: worker.as_ref().map(report),
+        operator,
+        worker: status,
         library: library.subscribe(),
         clock: cluster.clock.clone(),
         themes: looks.themes,
@@ -177,6 +189,8 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         colours: Colours::detect(),
         keymap: looks.keymap,
         access: if config.ui.read_only { Access::ReadOnly } else { Access::Full },
+        recorder: recording.as_ref().map(Recording::state),
+        replay: None,
     };
     let work = worker.as_ref().map(|worker| {
         let worker = worker.clone();
@@ -190,10 +204,14 @@ async fn show(config: &Config, looks: Looks, stage: Stage) -> Ended {
         }),
         _ = signals.next() => ExitReason::Terminated,
     };
-    match (worker, work) {
+    let ended = match (worker, work) {
         (Some(worker), Some(work)) => leave(&worker, work, reason).await,
         _ => Ok(Exit::Done),
+    };
+    if let Some(recording) = recording {
+        recording.finish().await;
     }
+    ended
 }
 
 /// Has the worker finish what it is doing, unless that is not wanted.
@@ -228,7 +246,7 @@ async fn leave(worker: &Worker, mut work: JoinHandle<()>, reason: ExitReason) ->
 }
 
 /// What a worker is doing, kept up until nobody looks any more.
-fn report(worker: &Worker) -> watch::Receiver<WorkerStatus> {
+pub(super) fn report(worker: &Worker) -> watch::Receiver<WorkerStatus> {
     let (sender, receiver) = watch::channel(status(worker));
     let worker = worker.clone();
     tokio::spawn(async move {

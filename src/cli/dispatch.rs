@@ -11,6 +11,8 @@ use super::{
     exit::{CliError, Exit},
     open::Opener,
     output::Output,
+    record::RecordPlan,
+    replay,
 };
 use crate::config::{Config, ConfigError, Environment};
 
@@ -26,7 +28,14 @@ pub(super) async fn dispatch(
     match args.command {
         Some(Command::Local(command)) => local(command, load, output),
         Some(command) => run(Context { config: load()?, output, opener }, command).await,
-        None => serve(Context { config: load()?, output, opener }, args.serve.mode()).await,
+        None => {
+            let record = args
+                .serve
+                .record
+                .options()
+                .map(|options| RecordPlan { options, variables: environment.variables.clone() });
+            serve(Context { config: load()?, output, opener }, args.serve.mode(), record).await
+        }
     }
 }
 
@@ -47,14 +56,18 @@ fn local(
     }
 }
 
-async fn serve(context: Context<'_>, mode: ServeMode) -> Result<Exit, CliError> {
+async fn serve(
+    context: Context<'_>,
+    mode: ServeMode,
+    record: Option<RecordPlan>,
+) -> Result<Exit, CliError> {
     use commands::headless::{Until, run};
     match mode {
-        ServeMode::Headless => run(context, Until::Told).await,
-        ServeMode::UntilIdle => run(context, Until::Idle).await,
-        ServeMode::Dashboard => dashboard::run(context, Behind::Worker).await,
-        ServeMode::Demo => dashboard::run_demo(context).await,
-        ServeMode::WatchOnly => dashboard::run(context, Behind::Nobody).await,
+        ServeMode::Headless => run(context, Until::Told, record).await,
+        ServeMode::UntilIdle => run(context, Until::Idle, record).await,
+        ServeMode::Dashboard => dashboard::run(context, Behind::Worker, record).await,
+        ServeMode::Demo => dashboard::run_demo(context, record).await,
+        ServeMode::WatchOnly => dashboard::run(context, Behind::Nobody, record).await,
     }
 }
 
@@ -86,6 +99,7 @@ async fn run(context: Context<'_>, command: Command) -> Result<Exit, CliError> {
         },
         Command::Locks => commands::locks::run(&context.cluster().await?, context.output).await,
         Command::Workers => commands::workers::run(&context.cluster().await?, context.output).await,
+        Command::Replay(args) => replay::run(&context.config, args).await,
         Command::Provision(args) => commands::provision::run(context, args.change.consent()).await,
         Command::Local(command) => local(command, || Ok(context.config), context.output),
     }

@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{exit::CliError, output::colours_wanted};
-use crate::{nodes::IN_NODE, tui::start_log};
+use crate::{nodes::IN_NODE, recording::LogTap, tui::start_log};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -43,22 +43,22 @@ pub(super) fn filter(options: &LogOptions) -> Result<EnvFilter, CliError> {
     })
 }
 
-/// Has everything that is logged from now on written to stderr.
-pub(super) fn init(options: &LogOptions) -> Result<(), CliError> {
+/// Has everything that is logged from now on written to stderr, and go through `tap`.
+pub(super) fn init(options: &LogOptions, tap: Option<LogTap>) -> Result<(), CliError> {
     let colours = io::stderr().is_terminal() && colours_wanted(|name| std::env::var_os(name));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(options)?)
         .with_writer(io::stderr)
         .with_ansi(colours);
     let set = match options.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.finish().with(tap).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(tap).try_init(),
     };
     set.map_err(|error| CliError::failed("can't set up logging").because(error))
 }
 
-/// Has everything that is logged from now on kept for the dashboard.
-pub(super) fn init_dashboard(options: &LogOptions) -> Result<(), CliError> {
+/// Has everything that is logged from now on kept for the dashboard, and go through `tap`.
+pub(super) fn init_dashboard(options: &LogOptions, tap: Option<LogTap>) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::failed("can't set up logging").because(error);
     let filter = filter(options)?;
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
@@ -67,6 +67,7 @@ pub(super) fn init_dashboard(options: &LogOptions) -> Result<(), CliError> {
     tracing_subscriber::registry()
         .with(start_log(level).map_err(failed)?)
         .with(filter)
+        .with(tap)
         .try_init()
         .map_err(|error| failed(io::Error::other(error)))
 }

@@ -19,7 +19,10 @@ mod operator;
 mod output;
 mod parse;
 mod reasons;
+mod record;
+mod replay;
 mod report;
+mod secrets;
 mod signals;
 mod table;
 mod text;
@@ -36,7 +39,7 @@ pub use output::{Format, Output};
 pub use table::{Cell, Column, Table, Tone};
 pub use text::sanitize;
 
-use crate::{config::Environment, tui::restore_terminal_on_panic};
+use crate::{config::Environment, recording::LogTap, tui::restore_terminal_on_panic};
 
 /// How long work in the background may take to end after the command is done.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
@@ -77,10 +80,11 @@ fn install_reports() -> Result<(), CliError> {
 fn run(args: args::Args, output: &mut Output) -> Result<Exit, CliError> {
     let environment = Environment::of_process();
     let options = args.log_options(&environment);
+    let tap = args.serve.record.record.is_some().then(LogTap::of_process);
     if args.logs_to_stderr() {
-        logging::init(&options)?;
+        logging::init(&options, tap)?;
     } else {
-        logging::init_dashboard(&options)?;
+        logging::init_dashboard(&options, tap)?;
         restore_terminal_on_panic();
     }
     let runtime = tokio::runtime::Runtime::new()

@@ -122,7 +122,7 @@ pub enum Ownership {
 }
 
 /// A lease that somebody holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldLock {
     /// Its key.

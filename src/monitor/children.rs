@@ -1,5 +1,7 @@
 //! The runs that a run's subflows started, as far as its ledger tells.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{Awaits, Entry, RunDocument, RunStatus, child_run_id},
@@ -9,7 +11,7 @@ use crate::{
 const OF_A_NODE: usize = 50;
 
 /// A run that a node started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildRun {
     /// The node.
     pub node: NodeId,

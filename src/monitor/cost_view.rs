@@ -2,13 +2,16 @@
 
 use std::{ops::AddAssign, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     blueprint::{BlueprintId, WorkerName},
     cluster::{PerService, Tally},
 };
 
 /// What workers and this dashboard ask of the services, over the last minute.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CostView {
     /// All workers together; nothing while none has said enough.
     pub all: Option<Cost>,
@@ -27,7 +30,8 @@ pub struct CostView {
 }
 
 /// What one worker asks of the services.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WorkerCost {
     /// The worker.
     pub name: WorkerName,
@@ -36,7 +40,8 @@ pub struct WorkerCost {
 }
 
 /// What somebody or something costs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CostRow {
     /// Who or what.
     pub of: CostOf,
@@ -45,7 +50,8 @@ pub struct CostRow {
 }
 
 /// Whom a request is for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum CostOf {
     /// Runs of a blueprint.
     Blueprint(BlueprintId),
@@ -70,7 +76,8 @@ impl CostOf {
 }
 
 /// Rates over the last minute, rounded for being shown.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Cost {
     /// Requests a second.
     pub requests: PerService<f64>,

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -24,11 +25,13 @@ use crate::{
 };
 
 /// One run, as far as its document tells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     /// The run.
     pub run: RunId,
     /// Whether there is a document at all.
+    #[serde(default)]
     pub found: bool,
     /// Its blueprint.
     pub blueprint: Option<BlueprintId>,
@@ -43,14 +46,18 @@ pub struct RunDetail {
     /// When it ended.
     pub finished_at: Option<Timestamp>,
     /// Its nodes: the blueprint's in the order in which they are written, then the others.
+    #[serde(default)]
     pub nodes: Vec<NodeRow>,
     /// The outputs, by node id.
+    #[serde(default)]
     pub outputs: Map<String, Value>,
     /// The user's own keys.
+    #[serde(default)]
     pub context: Map<String, Value>,
     /// The inputs that stand nowhere else, by node id.
     pub inputs: Map<String, Value>,
     /// The nodes that wait for an answer.
+    #[serde(default)]
     pub awaiting: Vec<AwaitingNode>,
     /// All nodes that wait, in the order in which they began to.
     pub waiting: Vec<NodeId>,
@@ -59,13 +66,16 @@ pub struct RunDetail {
     /// The runs that its subflows started, the latest of each node first.
     pub children: Vec<ChildRun>,
     /// What an operator should know.
+    #[serde(default)]
     pub warnings: Vec<String>,
     /// About how large the document is, in bytes as JSON.
+    #[serde(default)]
     pub size: usize,
 }
 
 /// One node of a run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeRow {
     /// Its id.
     pub id: NodeId,
@@ -99,7 +109,8 @@ pub struct NodeRow {
 }
 
 /// Where a node stands, as it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NodeShown {
     /// Not reached yet.
     Pending,
@@ -145,7 +156,7 @@ impl NodeShown {
 }
 
 /// A node that waits for an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitingNode {
     /// The node.
     pub node: NodeId,
@@ -262,6 +273,12 @@ impl RunDetail {
 }
 
 impl NodeRow {
+    /// A node that nothing is known of.
+    #[cfg(test)]
+    pub(crate) fn unknown(id: &str) -> Self {
+        Self::new(&id.into(), None, &Entry::default(), None)
+    }
+
     fn new(id: &NodeId, uses: Option<String>, entry: &Entry, lock: Option<&HeldLock>) -> Self {
         let state = NodeShown::of(entry.state, lock.is_some());
         let holder = lock.filter(|_| state == NodeShown::Running).map(|lock| {

@@ -4,6 +4,7 @@ use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use imbl::{OrdMap, OrdSet};
+use serde::{Deserialize, Serialize};
 
 use super::{
     snapshot::{Snapshot, Sourced},
@@ -29,11 +30,12 @@ const MOMENT: Duration = Duration::from_millis(100);
 pub type RunKey = (Reverse<Option<Timestamp>>, RunId);
 
 /// One run in a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// What its status item says.
     pub item: StatusItem,
     /// Whether it should move and has not for too long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
 }
 
@@ -127,7 +129,46 @@ impl RunsView {
         true
     }
 
-    fn remove(&mut self, run: &RunId) {
+    /// What is different from an earlier view: rows that are new or changed, and runs that are
+    /// gone. A walk through both, side by side: the map's own comparison passes over some changes
+    /// (those of the first entry of a node behind one that both maps share).
+    pub(crate) fn changes_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> (Vec<&'a Arc<RunRow>>, Vec<&'a RunId>) {
+        let (mut put, mut gone) = (Vec::new(), Vec::new());
+        let (mut old, mut new) = (before.rows.iter().peekable(), self.rows.iter().peekable());
+        loop {
+            match (old.peek().copied(), new.peek().copied()) {
+                (Some((_, was)), Some((_, is))) if Arc::ptr_eq(was, is) => {
+                    old.next();
+                    new.next();
+                }
+                (Some((old_key, was)), Some((new_key, is))) if old_key == new_key => {
+                    if was != is {
+                        put.push(is);
+                    }
+                    old.next();
+                    new.next();
+                }
+                (Some((old_key, _)), other) if other.is_none_or(|(key, _)| old_key < key) => {
+                    // A run whose start became known has another key, and is not gone.
+                    if !self.keys.contains_key(&old_key.1) {
+                        gone.push(&old_key.1);
+                    }
+                    old.next();
+                }
+                (_, Some((_, is))) => {
+                    put.push(is);
+                    new.next();
+                }
+                (_, None) => return (put, gone),
+            }
+        }
+    }
+
+    /// Takes a run out.
+    pub(crate) fn remove(&mut self, run: &RunId) {
         let Some(row) = self.keys.remove(run).and_then(|key| self.rows.remove(&key)) else {
             return;
         };
@@ -387,6 +428,36 @@ mod tests {
         assert_eq!(view.counts().stalled, 1);
         view.put(row(item("quiet", RunStatus::Running, 0, 301)));
         assert_eq!(view.counts().stalled, 0);
+    }
+
+    #[test]
+    fn what_changed_since_an_earlier_view_is_found_in_large_ones_too() {
+        let item_of = |number: i64, touched| {
+            item(&format!("run-{number}"), RunStatus::Running, number % 7, touched)
+        };
+        let mut view = RunsView::default();
+        for number in 0..20_000 {
+            view.put(row(item_of(number, 0)));
+        }
+        for round in 1..60 {
+            let before = view.clone();
+            let changed: Vec<i64> =
+                (0..round).map(|at| (at * 7_919 + round * 104_729) % 20_000).collect();
+            for number in &changed {
+                view.put(row(item_of(*number, round)));
+            }
+            let gone = RunId::from(format!("run-{}", 20_000 - round));
+            view.remove(&gone);
+            let (put, missing) = view.changes_since(&before);
+            let mut found: Vec<_> = put.iter().map(|row| row.item.run_id.clone()).collect();
+            let ids = changed.iter().map(|number| RunId::from(format!("run-{number}")));
+            let mut expected: Vec<_> = ids.filter(|run| view.get(run).is_some()).collect();
+            found.sort();
+            expected.sort();
+            expected.dedup();
+            assert_eq!(found, expected, "round {round}");
+            assert_eq!(missing, [&gone]);
+        }
     }
 
     #[test]

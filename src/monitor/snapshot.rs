@@ -1,6 +1,11 @@
 //! The snapshot: everything that is on the screen, with where it came from and how old it is.
+//!
+//! What is in it is also written to recordings (`crate::recording`): a new member of a part needs a
+//! default for reading older ones, and a new part a line in the recording's table of parts.
 
 use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use super::{cost_view::CostView, detail::RunDetail, runs::RunsView, warnings::Warnings};
 use crate::{
@@ -80,7 +85,8 @@ impl<T: Default> Default for Sourced<T> {
 }
 
 /// How a source is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum SourceState {
     /// It has not answered yet.
     Loading,
@@ -96,7 +102,8 @@ pub enum SourceState {
 }
 
 /// The job queue and the poison queue.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct QueueView {
     /// Messages waiting, hidden and delayed ones too. Approximate.
     pub depth: u64,
@@ -122,7 +129,8 @@ impl QueueView {
 }
 
 /// A message of the job queue that was looked at.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct QueuedJob {
     /// The message's id.
     pub message_id: String,
@@ -135,7 +143,8 @@ pub struct QueuedJob {
 }
 
 /// A message of the poison queue.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "PoisonMessage", into = "PoisonMessage")]
 pub struct DeadLetterRow {
     /// The message's id: what replay and purge name.
     pub message_id: String,
@@ -151,6 +160,30 @@ pub struct DeadLetterRow {
     pub body: String,
     /// What went wrong.
     pub symptom: Symptom,
+}
+
+/// A message of the poison queue as it is written: the rest is in its body.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PoisonMessage {
+    message_id: String,
+    inserted_at: Timestamp,
+    dequeue_count: u32,
+    body: String,
+}
+
+impl From<PoisonMessage> for DeadLetterRow {
+    fn from(message: PoisonMessage) -> Self {
+        let PoisonMessage { message_id, inserted_at, dequeue_count, body } = message;
+        Self::new(message_id, inserted_at, dequeue_count, body)
+    }
+}
+
+impl From<DeadLetterRow> for PoisonMessage {
+    fn from(row: DeadLetterRow) -> Self {
+        let DeadLetterRow { message_id, inserted_at, dequeue_count, body, .. } = row;
+        Self { message_id, inserted_at, dequeue_count, body }
+    }
 }
 
 impl DeadLetterRow {
@@ -176,7 +209,8 @@ impl DeadLetterRow {
 }
 
 /// The leases that are held.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct LocksView {
     /// They, soonest to end first.
     pub locks: Vec<HeldLock>,
@@ -185,7 +219,8 @@ pub struct LocksView {
 }
 
 /// The workers that are alive.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct WorkersView {
     /// They, by name.
     pub workers: Vec<Heartbeat>,

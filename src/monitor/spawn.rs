@@ -137,6 +137,16 @@ pub struct MonitorHandle {
 }
 
 impl MonitorHandle {
+    /// A handle to snapshots that somebody else publishes, who hears which run is looked at.
+    pub(crate) fn of(
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+    ) -> (Self, watch::Receiver<Option<RunId>>) {
+        let (watched, watching) = watch::channel(None);
+        let (wake, _) = watch::channel(());
+        let guard = Arc::new(CancellationToken::new().drop_guard());
+        (Self { snapshots, watched, wake, meter: Meter::default(), _guard: guard }, watching)
+    }
+
     /// Looks at one run closely from now on, or at none.
     pub fn watch_run(&self, run: Option<RunId>) {
         self.watched.send_replace(run);

@@ -1,7 +1,9 @@
 //! What an operator should look at: worked out once from the snapshot, shown everywhere as badges,
 //! a count and a list.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     blueprint::{RunId, WorkerName},
@@ -12,7 +14,8 @@ use crate::{
 const MOST_OF_A_KIND: usize = 1_000;
 
 /// What there is to look at, the most urgent first.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Listed", into = "Listed")]
 pub struct Warnings {
     list: Vec<Arc<Warning>>,
     /// Places in the list, by what the warning is about.
@@ -22,7 +25,7 @@ pub struct Warnings {
 }
 
 /// Something that an operator should look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// What kind of thing.
     pub kind: WarningKind,
@@ -35,7 +38,8 @@ pub struct Warning {
 }
 
 /// What a warning is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Subject {
     /// A run.
     Run(RunId),
@@ -48,7 +52,7 @@ pub enum Subject {
     /// A worker.
     Worker(WorkerName),
     /// A part of the snapshot, by what it is called on the screen.
-    Source(&'static str),
+    Source(Cow<'static, str>),
 }
 
 impl fmt::Display for Subject {
@@ -65,7 +69,8 @@ impl fmt::Display for Subject {
 }
 
 /// The kinds of warnings, the most urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WarningKind {
     /// A source does not answer.
     ServiceAway,
@@ -139,6 +144,33 @@ impl WarningKind {
             Self::NoProgress => "no progress",
             Self::Remark => "remark",
         }
+    }
+}
+
+/// Warnings as they are written: the rest follows from them.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    list: Vec<Warning>,
+    #[serde(default)]
+    unlisted: usize,
+    #[serde(default)]
+    unlisted_urgent: usize,
+}
+
+impl From<Warnings> for Listed {
+    fn from(warnings: Warnings) -> Self {
+        let list: Vec<Warning> = warnings.list.iter().map(|it| (**it).clone()).collect();
+        let urgent = list.iter().filter(|it| it.kind.is_urgent()).count();
+        Self { unlisted_urgent: warnings.urgent - urgent, unlisted: warnings.unlisted, list }
+    }
+}
+
+impl From<Listed> for Warnings {
+    fn from(listed: Listed) -> Self {
+        let mut warnings = Self::new(listed.list);
+        warnings.urgent += listed.unlisted_urgent;
+        warnings.unlisted += listed.unlisted;
+        warnings
     }
 }
 

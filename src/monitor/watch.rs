@@ -331,11 +331,15 @@ fn sources(snapshot: &Snapshot, found: &mut Found) {
     fn one<T>(found: &mut Found, name: &'static str, source: &Sourced<T>) {
         match (&source.state, source.slow) {
             (SourceState::Stale { error, .. }, _) => {
-                found.new(WarningKind::ServiceAway, Subject::Source(name), error.to_string());
+                found.new(
+                    WarningKind::ServiceAway,
+                    Subject::Source(name.into()),
+                    error.to_string(),
+                );
             }
             (_, Some(took)) => {
                 let text = format!("it took {} ms to answer lately", took.as_millis());
-                found.new(WarningKind::ServiceSlow, Subject::Source(name), text);
+                found.new(WarningKind::ServiceSlow, Subject::Source(name.into()), text);
             }
             _ => {}
         }

@@ -49,6 +49,17 @@ pub enum Action {
     Purge,
     Stop,
     Release,
+    Play,
+    StepBack,
+    StepForward,
+    MinuteBack,
+    MinuteForward,
+    EventBack,
+    EventForward,
+    ToStart,
+    ToEnd,
+    Slower,
+    Faster,
     Pause,
     Drain,
     Palette,
@@ -75,13 +86,15 @@ pub enum Group {
     Move,
     /// What the cluster is told.
     Act,
+    /// When, in a recording.
+    Replay,
     /// Everything else.
     Program,
 }
 
 impl Group {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 4] = [Self::Act, Self::Screens, Self::Move, Self::Program];
+    pub const ALL: [Self; 5] = [Self::Act, Self::Screens, Self::Move, Self::Program, Self::Replay];
 
     /// Its heading.
     pub fn title(self) -> &'static str {
@@ -89,6 +102,7 @@ impl Group {
             Self::Screens => "Screens",
             Self::Move => "Moving",
             Self::Act => "Acting on the cluster",
+            Self::Replay => "In a recording",
             Self::Program => "This program",
         }
     }
@@ -151,10 +165,35 @@ const fn changes(
 }
 
 use Action as A;
-use Group::{Move, Program, Screens};
+use Group::{Move, Program, Replay, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 57] = [
+pub static ACTIONS: [ActionInfo; 68] = [
+    looks(
+        A::Play,
+        "play",
+        &[";"],
+        Replay,
+        "play",
+        "play the recording, or hold it; space does, too",
+    ),
+    looks(A::EventBack, "event-back", &["("], Replay, "", "to the last thing that happened"),
+    looks(
+        A::EventForward,
+        "event-forward",
+        &[")"],
+        Replay,
+        "next event",
+        "to the next thing that happened: a failure, a stall, something that was done",
+    ),
+    looks(A::StepBack, "step-back", &[","], Replay, "", "to the change before this one"),
+    looks(A::StepForward, "step-forward", &["."], Replay, "step", "to the next change"),
+    looks(A::MinuteBack, "minute-back", &["{"], Replay, "", "a minute back"),
+    looks(A::MinuteForward, "minute-forward", &["}"], Replay, "", "a minute on"),
+    looks(A::ToStart, "to-start", &["^"], Replay, "", "to the start of the recording"),
+    looks(A::ToEnd, "to-end", &["$"], Replay, "", "to the end of the recording"),
+    looks(A::Slower, "slower", &["<"], Replay, "", "play half as fast"),
+    looks(A::Faster, "faster", &[">"], Replay, "", "play twice as fast"),
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     looks(
         A::Explain,

@@ -10,13 +10,14 @@ use ratatui::layout::Rect;
 use tui_logger::TuiWidgetState;
 
 use super::{
-    actions::Action,
+    actions::{Action, Group},
     catalog::Catalog,
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
     message::WorkerStatus,
     operator::Operation,
+    replaying::Replaying,
     rows::{ListId, Rows, RunOrder},
     run_log::RunLog,
     run_logs::RunLogs,
@@ -30,6 +31,7 @@ use crate::{
     engine::Timestamp,
     monitor::Snapshot,
     operations::Fingerprint,
+    recording::RecorderState,
 };
 
 /// A screen.
@@ -180,6 +182,8 @@ pub(super) enum Target {
     Tab(Screen),
     /// The text of a dialog, the first line of it being the line `first`.
     Text { first: usize },
+    /// The bar of a recording's time line.
+    TimeLine,
 }
 
 /// The state of the log widgets.
@@ -203,6 +207,20 @@ pub enum Access {
     Full,
     /// It is not.
     ReadOnly,
+    /// There is no cluster to change: it is a recording.
+    Recording,
+}
+
+impl Access {
+    /// Why an action is refused, if it is.
+    pub(super) fn refusal(self, action: Action) -> Option<String> {
+        let why = match self {
+            Self::ReadOnly if action.changes() => "read-only",
+            Self::Recording if action.changes() => "this is a recording",
+            _ => return None,
+        };
+        Some(format!("{why}: `{action}` is switched off"))
+    }
 }
 
 /// How much the header says.
@@ -265,6 +283,10 @@ pub(crate) struct App {
     /// The operator has left; the worker is being drained.
     pub(super) leaving: bool,
     pub(super) logs: Logs,
+    /// Where in a recording this is, if it is one.
+    pub(super) replay: Option<Replaying>,
+    /// How the recording of what is shown goes, if it is recorded.
+    pub(super) recorder: Option<RecorderState>,
     /// Where things are on the screen, as last drawn.
     pub(super) hits: Vec<Hit>,
     /// Whether anything changed since the screen was last drawn.
@@ -326,6 +348,8 @@ impl App {
                 scrolled: false,
                 any: false,
             },
+            replay: None,
+            recorder: None,
             hits: Vec::new(),
             dirty: true,
         };
@@ -348,7 +372,11 @@ impl App {
 
     /// The time that ages on the screen are reckoned from.
     pub(super) fn now(&self) -> Timestamp {
-        self.frozen.as_ref().map_or(self.clock, |(_, at)| *at)
+        match (&self.frozen, &self.replay) {
+            (Some((_, at)), _) => *at,
+            (None, Some(replay)) => replay.moment.at,
+            (None, None) => self.clock,
+        }
     }
 
     pub(super) fn filter(&self, list: ListId) -> &str {
@@ -447,8 +475,11 @@ impl App {
 
     /// Whether an action makes sense where the operator is.
     pub(super) fn offers(&self, action: Action) -> bool {
-        if self.access == Access::ReadOnly && action.changes() {
+        if self.access.refusal(action).is_some() {
             return false;
+        }
+        if action.info().group == Group::Replay {
+            return self.replay.is_some();
         }
         let about_run = self.run_of_row(self.focus).is_some();
         match action {
@@ -471,6 +502,7 @@ impl App {
                 let narrowed = !self.filter(self.focus).is_empty();
                 self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
             }
+            Action::Freeze | Action::Refresh => self.replay.is_none(),
             Action::Sort => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,

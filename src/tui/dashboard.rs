@@ -33,6 +33,7 @@ use crate::{
     blueprint::{LibraryState, RunId},
     cluster::Clock,
     monitor::MonitorHandle,
+    recording::{Moment, RecorderState, ReplayControls, Scrub},
 };
 
 /// The shortest time between two frames: thirty a second.
@@ -74,6 +75,10 @@ pub struct DashboardDeps {
     pub keymap: Keymap,
     /// Whether what changes the cluster is allowed.
     pub access: Access,
+    /// How the recording of what is shown goes, if it is recorded.
+    pub recorder: Option<watch::Receiver<RecorderState>>,
+    /// The time line, if what is shown is a recording.
+    pub replay: Option<ReplayControls>,
 }
 
 /// Shows the dashboard until the operator leaves or the terminal is gone. Takes the terminal and
@@ -108,6 +113,8 @@ async fn drive(
         colours,
         keymap,
         access,
+        recorder,
+        replay,
     } = deps;
     let mut app = App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now());
     app.run_log = RunLog::of_process();
@@ -115,11 +122,19 @@ async fn drive(
     let first = themes.iter().position(|it| it.name == theme).unwrap_or(0);
     app.set_themes(themes.iter().map(|theme| theme.on(colours)).collect(), first);
     let (results, answers) = mpsc::channel(64);
+    let (replay, scrub) = match replay {
+        Some(ReplayControls { moments, problems, scrub }) => {
+            (Some((moments, problems)), Some(scrub))
+        }
+        None => (None, None),
+    };
     let mut ears = Ears {
         events,
         snapshots: monitor.snapshots.clone(),
         worker,
         library,
+        recorder,
+        replay,
         answers,
         log_lines,
         clock,
@@ -130,7 +145,7 @@ async fn drive(
     for message in ears.first() {
         update(&mut app, message);
     }
-    let hands = Hands { monitor, operator, results, under_way: Arc::default() };
+    let hands = Hands { monitor, operator, results, under_way: Arc::default(), scrub };
     draw(surface, &mut app)?;
     let mut drawn = Instant::now();
     loop {
@@ -198,6 +213,8 @@ struct Ears<E> {
     snapshots: watch::Receiver<Arc<crate::monitor::Snapshot>>,
     worker: Option<watch::Receiver<WorkerStatus>>,
     library: watch::Receiver<Arc<LibraryState>>,
+    recorder: Option<watch::Receiver<RecorderState>>,
+    replay: Option<(watch::Receiver<Arc<Moment>>, mpsc::Receiver<String>)>,
     answers: mpsc::Receiver<Message>,
     log_lines: Arc<Notify>,
     clock: Arc<dyn Clock>,
@@ -211,6 +228,12 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
         let mut messages = vec![self.catalog()];
         if let Some(worker) = &mut self.worker {
             messages.push(Message::Worker(*worker.borrow_and_update()));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            messages.push(Message::Recorder(recorder.borrow_and_update().clone()));
+        }
+        if let Some((moments, _)) = &mut self.replay {
+            messages.push(Message::Moment(moments.borrow_and_update().clone()));
         }
         messages
     }
@@ -238,11 +261,15 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
             signal = self.signals.next() => signal,
             () = frame => return None,
             Some(answer) = self.answers.recv() => Heard::Message(answer),
+            Some(message) = replayed(self.replay.as_mut()) => Heard::Message(message),
             Ok(()) = self.snapshots.changed() => {
                 Heard::Message(Message::Snapshot(self.snapshots.borrow_and_update().clone()))
             }
             Some(status) = changed(self.worker.as_mut()) => {
                 Heard::Message(Message::Worker(status))
+            }
+            Some(state) = changed(self.recorder.as_mut()) => {
+                Heard::Message(Message::Recorder(state))
             }
             Ok(()) = self.library.changed() => Heard::Message(self.catalog()),
             _ = self.tick.tick() => Heard::Message(Message::Tick(self.clock.now())),
@@ -251,11 +278,22 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
     }
 }
 
-/// Waits for a change of the worker's status; never ends where there is none to come.
-async fn changed(worker: Option<&mut watch::Receiver<WorkerStatus>>) -> Option<WorkerStatus> {
-    let worker = worker?;
-    worker.changed().await.ok()?;
-    Some(*worker.borrow_and_update())
+/// Waits for a change of something; nothing where there is none to come.
+async fn changed<T: Clone>(watched: Option<&mut watch::Receiver<T>>) -> Option<T> {
+    let watched = watched?;
+    watched.changed().await.ok()?;
+    Some(watched.borrow_and_update().clone())
+}
+
+/// Waits for news of the recording that is shown.
+async fn replayed(
+    replay: Option<&mut (watch::Receiver<Arc<Moment>>, mpsc::Receiver<String>)>,
+) -> Option<Message> {
+    let (moments, problems) = replay?;
+    tokio::select! {
+        moment = changed(Some(moments)) => moment.map(Message::Moment),
+        Some(problem) = problems.recv() => Some(Message::Unreadable(problem)),
+    }
 }
 
 /// What follows a command.
@@ -272,6 +310,7 @@ struct Hands {
     results: mpsc::Sender<Message>,
     /// What stops the operations that are under way, by their tickets.
     under_way: Arc<Tokens>,
+    scrub: Option<mpsc::Sender<Scrub>>,
 }
 
 /// What stops operations, by their tickets.
@@ -300,6 +339,10 @@ impl Hands {
                 let result = export.write().map_err(|error| error.to_string());
                 Message::Exported { title: export.title, result }
             }),
+            Command::Scrub(wish) => {
+                // Where many wait already, one more of a held key makes no difference.
+                let _ = self.scrub.as_ref().map(|scrub| scrub.try_send(wish));
+            }
             Command::Copy(text) => surface.copy(&text)?,
             Command::Redraw => surface.redraw(),
             Command::Suspend => return Ok(Next::Suspend),

@@ -161,6 +161,8 @@ fn rig() -> Rig {
         colours: Colours::True,
         keymap: Keymap::from_overrides(&BTreeMap::new()).unwrap(),
         access: Access::Full,
+        recorder: None,
+        replay: None,
     };
     let lines = log_lines.clone();
     let dashboard =

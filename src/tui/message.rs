@@ -11,7 +11,13 @@ use super::{
     reason::Reason,
     work::{Work, Worked},
 };
-use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
+use crate::{
+    blueprint::RunId,
+    cluster::WorkerMode,
+    engine::Timestamp,
+    monitor::Snapshot,
+    recording::{Moment, RecorderState, Scrub},
+};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -28,6 +34,12 @@ pub enum Message {
     Tick(Timestamp),
     /// There are new log lines.
     LogLines,
+    /// The recording that is shown is at another moment.
+    Moment(Arc<Moment>),
+    /// A place of the recording that is shown can't be read; the text says why.
+    Unreadable(String),
+    /// The recording that is made of what is shown goes on, or stopped.
+    Recorder(RecorderState),
     /// A plan was made, or could not be.
     Previewed {
         /// Which question this answers.
@@ -106,6 +118,8 @@ pub enum Command {
     Work(Work),
     /// Write a file.
     Export(Export),
+    /// Move the recording that is shown.
+    Scrub(Scrub),
     /// Put a text on the clipboard of the terminal.
     Copy(String),
     /// Draw everything anew.

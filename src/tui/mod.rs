@@ -23,6 +23,7 @@ mod log;
 mod message;
 mod operator;
 mod reason;
+mod replaying;
 mod rows;
 mod run_log;
 mod run_logs;

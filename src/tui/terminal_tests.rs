@@ -101,6 +101,8 @@ fn inside() {
             colours: Colours::Sixteen,
             keymap: Keymap::default(),
             access: Access::Full,
+            recorder: None,
+            replay: None,
         })
         .await
     });

@@ -28,7 +28,7 @@ fn text() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Message> {
     let code = prop_oneof![
         8 => prop::sample::select(
-            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\\"日\\u{301}vVvvuceYN+-wWLi".chars().collect::<Vec<_>>()
+            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}vVvvuceYN+-wWLi".chars().collect::<Vec<_>>()
         )
         .prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![

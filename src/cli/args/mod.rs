@@ -2,6 +2,7 @@
 
 mod engine;
 mod inspect;
+mod record;
 mod value;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use inspect::{
     DeadLettersCommand, LettersArgs, ListLettersArgs, PeekArgs, ProvisionArgs, QueueArgs,
     QueueCommand, ReplayArgs, RunsArgs,
 };
+pub use record::{At, RecordArgs, RecordingArgs};
 pub use value::JsonArg;
 
 use super::{
@@ -118,6 +120,9 @@ pub struct ServeArgs {
     /// Refuse everything in the dashboard that would change the cluster
     #[arg(long, help_heading = "Without a command", conflicts_with = "no_ui")]
     pub read_only: bool,
+    /// What is recorded.
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// What the program does when no command is given.
@@ -168,6 +173,12 @@ pub enum Command {
     Locks,
     /// Workers that are alive
     Workers,
+    /// Look at a recording made with --record: the dashboard, with a time line to scrub
+    #[command(after_help = "\
+Examples:
+  flowcraft-tui replay incident.rec
+  flowcraft-tui replay incident.rec --at 14:05 --speed 4")]
+    Replay(RecordingArgs),
     /// Create the queues, the database and the containers where they are missing
     Provision(ProvisionArgs),
     /// What can be done without a cluster.
@@ -226,7 +237,7 @@ impl Args {
     /// What contradicts itself in a way that the parser can't see.
     pub(super) fn conflict(&self) -> Option<String> {
         (self.command.is_some() && self.serve != ServeArgs::default()).then(|| {
-            "--no-ui, --until-idle, --watch-only, --demo and --read-only \
+            "--no-ui, --until-idle, --watch-only, --demo, --read-only and --record \
              can't be used with a command"
                 .to_owned()
         })
@@ -234,8 +245,11 @@ impl Args {
 
     /// Whether logs go to stderr: not with a dashboard on the screen.
     pub(super) fn logs_to_stderr(&self) -> bool {
-        self.command.is_some()
-            || matches!(self.serve.mode(), ServeMode::Headless | ServeMode::UntilIdle)
+        match self.command {
+            Some(Command::Replay(_)) => false,
+            Some(_) => true,
+            None => matches!(self.serve.mode(), ServeMode::Headless | ServeMode::UntilIdle),
+        }
     }
 
     /// What is logged: as the flag says, else the variable; else workers tell what they do and

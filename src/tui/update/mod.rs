@@ -10,6 +10,7 @@ mod kin;
 mod letters;
 mod mouse;
 mod navigate;
+mod replay;
 mod values;
 
 pub(super) use act::example;
@@ -68,6 +69,9 @@ fn take(app: &mut App, message: Message) -> Vec<Command> {
             app.logs.any = true;
             Vec::new()
         }
+        Message::Moment(moment) => replay::moved(app, moment),
+        Message::Unreadable(problem) => replay::unreadable(app, problem),
+        Message::Recorder(state) => replay::recorder(app, state),
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
         Message::Progress { ticket, progress } => {
             under_way::progressed(app, ticket, progress);
@@ -131,9 +135,12 @@ fn pressed(app: &mut App, key: KeyEvent) -> Vec<Command> {
 
 /// Does what an action says.
 fn perform(app: &mut App, action: Action) -> Vec<Command> {
-    if app.access == Access::ReadOnly && action.changes() {
-        app.notify(Tone::Bad, format!("read-only: `{action}` is switched off"));
+    if let Some(refusal) = app.access.refusal(action) {
+        app.notify(Tone::Bad, refusal);
         return Vec::new();
+    }
+    if let Some(commands) = replay::perform(app, action) {
+        return commands;
     }
     match action {
         Action::Start => act::start(app),
@@ -193,7 +200,8 @@ fn quit(app: &mut App) -> Vec<Command> {
     if app.leaving {
         return vec![Command::Exit(ExitReason::QuitAtOnce)];
     }
-    if app.worker.is_some_and(|worker| worker.in_flight > 0) {
+    // A recorded worker needs nobody to wait for it.
+    if app.access != Access::Recording && app.worker.is_some_and(|worker| worker.in_flight > 0) {
         return open(app, Dialog::Leave(Choice::default()));
     }
     vec![Command::Exit(ExitReason::Quit)]

@@ -22,7 +22,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     let wheel = match event.kind {
         MouseEventKind::ScrollDown => NOTCH,
         MouseEventKind::ScrollUp => -NOTCH,
-        MouseEventKind::Down(MouseButton::Left) => 0,
+        MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => 0,
         _ => return Vec::new(),
     };
     app.dirty = true;
@@ -45,6 +45,17 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     let Some(hit) = app.hits.iter().rev().find(|hit| hit.area.contains(at)).copied() else {
         return Vec::new();
     };
+    if let (Target::TimeLine, Some(replay)) = (hit.target, &app.replay) {
+        let step = if wheel > 0 { Action::StepForward } else { Action::StepBack };
+        if wheel != 0 {
+            return perform(app, step);
+        }
+        return vec![Command::Scrub(replay.clicked(hit.area, event.column))];
+    }
+    // Only along a time line is there anything to drag.
+    if matches!(event.kind, MouseEventKind::Drag(_)) {
+        return Vec::new();
+    }
     match hit.target {
         Target::Tab(screen) if wheel == 0 => navigate::go(app, screen),
         Target::Pane(list) if wheel == 0 => {
@@ -63,7 +74,7 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             }
             Vec::new()
         }
-        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } => Vec::new(),
+        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } | Target::TimeLine => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

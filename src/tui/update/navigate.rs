@@ -156,7 +156,7 @@ fn enter(app: &mut App) -> Vec<Command> {
             app.logs.screen.transition(TuiWidgetEvent::FocusKey);
             Vec::new()
         }
-        ListId::Blueprints => super::act::start(app),
+        ListId::Blueprints => super::perform(app, Action::Start),
         ListId::Warnings => follow(app),
         ListId::Letters => letters::enter(app),
         list => match app.run_of_row(list) {
@@ -325,6 +325,10 @@ pub(super) fn move_in(app: &mut App, list: ListId, step: Step) {
 /// Hands a key to the log widget.
 fn log_key(app: &mut App, action: Action) {
     if app.screen != Screen::Logs {
+        return;
+    }
+    if let Some(replay) = &mut app.replay {
+        replay.scroll_logs(action);
         return;
     }
     let event = match action {

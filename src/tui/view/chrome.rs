@@ -16,11 +16,12 @@ use super::{
         under_way::UnderWay,
     },
     canvas::{Canvas, Piece},
-    header_detail, words,
+    header_detail, time_line, words,
 };
 use crate::{
     engine::Timestamp,
     monitor::{Snapshot, SourceState},
+    recording::RecorderState,
 };
 
 /// A source's age is shown from here on, in seconds.
@@ -57,6 +58,9 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
         let line = Rect { y: body.bottom(), height: 1, ..area };
         draw_footer(app, canvas, line);
     }
+    let tall = time_line::height(app, area).min(body.height);
+    body.height -= tall;
+    time_line::draw(app, canvas, Rect { y: body.bottom(), height: tall, ..area });
     body
 }
 
@@ -125,8 +129,15 @@ fn badges(app: &App) -> Vec<Cow<'static, str>> {
     if app.frozen.is_some() {
         badges.push("FROZEN".into());
     }
-    if app.access == Access::ReadOnly {
-        badges.push("READ-ONLY".into());
+    match app.access {
+        Access::Full => {}
+        Access::ReadOnly => badges.push("READ-ONLY".into()),
+        Access::Recording => badges.push("RECORDING".into()),
+    }
+    match app.recorder {
+        Some(RecorderState::Recording) => badges.push("● REC".into()),
+        Some(RecorderState::Stopped(_)) => badges.push("✗ REC STOPPED".into()),
+        Some(RecorderState::Ended) | None => {}
     }
     if !app.under_way.is_empty() {
         badges.push(format!("{} under way", app.under_way.len()).into());
@@ -178,6 +189,8 @@ fn alert(app: &App) -> Option<(String, String)> {
     ];
     let stale: Vec<_> = sources
         .into_iter()
+        // That a run was not recorded is said where it would be.
+        .filter(|(name, _)| app.replay.is_none() || *name != "run")
         .filter_map(|(name, state)| match state {
             SourceState::Stale { error, next_try } => Some((name, error, *next_try)),
             _ => None,
@@ -307,7 +320,7 @@ fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     }
     let always = [Action::Help, Action::Quit];
     let reading = matches!(app.focus, ListId::Context | ListId::RunLogs);
-    let hint = |action: Action| (app.keymap.key(action), action.info().hint);
+    let hint = |action: Action| (time_line::key(app, action), action.info().hint);
     let wide = |(key, hint): &(String, &str)| text::width(key) + hint.len() + 3;
     let reserved: usize = always.iter().map(|action| wide(&hint(*action))).sum();
     let mut room = usize::from(line.width).saturating_sub(reserved + 1);
@@ -345,7 +358,7 @@ pub(super) fn draw_toasts(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     if area.height < 4 {
         return;
     }
-    let mut y = area.bottom().saturating_sub(2);
+    let mut y = area.bottom().saturating_sub(2 + time_line::height(app, area));
     for toast in app.toasts.iter().rev() {
         if y <= area.top() {
             break;

@@ -337,13 +337,20 @@ fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
     /// Keys and name stand in front of the description.
     const FRONT: usize = 32;
     let mut lines: Vec<Piece<'static>> = Vec::new();
-    for group in Group::ALL {
+    // In a recording its own keys come first.
+    let (mine, others): (Vec<Group>, Vec<Group>) =
+        Group::ALL.into_iter().partition(|group| *group == Group::Replay && app.replay.is_some());
+    for group in mine.into_iter().chain(others) {
         lines.push((group.title().into(), Role::PaneTitleFocused));
         for info in ACTIONS.iter().filter(|info| info.group == group) {
-            let off = app.access == Access::ReadOnly && info.effect == Effect::Changes;
+            let off = app.access != Access::Full && info.effect == Effect::Changes;
             let keys = app.keymap.keys_of(info.action).join(" ");
             let front = format!("  {keys:<14} {:<14} ", info.id);
-            let description = if off { "(off: read-only)" } else { info.description };
+            let description = match app.access {
+                _ if !off => info.description,
+                Access::Recording => "(off: this is a recording)",
+                _ => "(off: read-only)",
+            };
             let role = if off { Role::TextDim } else { Role::Text };
             let wrapped = text::wrap(description, width.saturating_sub(FRONT).max(20), 3);
             for (at, line) in wrapped.into_iter().enumerate() {

@@ -27,6 +27,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let below = if area.height >= 12 { area.height / 2 } else { 0 };
     let list = Rect { height: area.height - below, ..area };
     let title = match (count, app.under_way.len()) {
+        _ if app.replay.is_some() => format!("Actions  {count} done by then"),
         (_, 0) => format!("Actions  {count} done from here"),
         (_, more) => format!("Actions  {count} done from here, {more} under way"),
     };
@@ -47,7 +48,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         let done = app.done_at(app.rows.place(ListId::History, row)?)?;
         let (symbol, role) = words::tone(done.tone);
         let cells = vec![
-            (words::ago(app.clock, Some(done.at)), Role::TextDim),
+            (words::ago(app.now(), Some(done.at)), Role::TextDim),
             (format!("{symbol} {}", done.what).into(), role),
             (done.result.as_str().into(), if done.tone == Tone::Bad { role } else { Role::Text }),
         ];

@@ -14,7 +14,7 @@ use super::{
         theme::{Role, Theme},
     },
     canvas::{Canvas, Focus, Piece},
-    pane,
+    pane, recorded_logs,
 };
 use crate::monitor::Sourced;
 
@@ -31,6 +31,10 @@ const EVENT_LINES: usize = 20;
 /// The pane of the overview: the latest lines.
 pub(super) fn draw_pane(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let inside = pane::open(app, canvas, area, ListId::Logs, "Logs", None::<&Sourced<()>>);
+    if let Some(replay) = &app.replay {
+        recorded_logs::draw(canvas, inside, replay, 0);
+        return;
+    }
     if !app.logs.any {
         pane::empty(app, canvas, inside, ListId::Logs, None::<&Sourced<()>>);
         return;
@@ -40,6 +44,10 @@ pub(super) fn draw_pane(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
 
 /// The screen: levels for each target, and the lines.
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
+    if let Some(replay) = &app.replay {
+        recorded_logs::draw_screen(app, canvas, area, replay);
+        return;
+    }
     let bottom = app.keymap.key(Action::Bottom);
     let title = if app.logs.scrolled {
         format!("Logs, held: {bottom} follows again")

@@ -1,0 +1,7 @@
+//! Recordings written and read again.
+#![allow(clippy::unwrap_used)] // Tests.
+
+mod bounds;
+mod masking;
+mod round_trip;
+mod stage;
