@@ -24,8 +24,8 @@ pub(super) const MASK: &str = "***";
 /// Longer texts are cut, after they were masked.
 const TEXT_LIMIT: usize = 4 * 1024;
 
-/// How often a text may be packed in another: base64 in JSON in base64.
-const DEPTH: usize = 4;
+/// How often a text may be packed in another: JSON in base64 in JSON in base64, and so on.
+const DEPTH: usize = 8;
 
 /// Shorter secrets are only looked for as words of their own; still shorter ones are left, since
 /// they would be found everywhere.
