@@ -163,8 +163,8 @@ fn the_demo_is_recorded_and_replayed() {
     replay.wait_for("RECORDING");
     replay.wait_for("stalled");
     replay.press("^");
-    replay.wait_for("Reading the");
-    replay.press("))");
+    replay.wait_for("now: recording began");
+    replay.press(")");
     let shown = replay.wait_for("now: Pause this worker: this worker takes no new jobs");
     assert!(shown.contains("‖ "), "held:\n{shown}");
     replay.press("x");

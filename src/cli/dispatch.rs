@@ -34,7 +34,9 @@ pub(super) async fn dispatch(
                 .record
                 .options()
                 .map(|options| RecordPlan { options, variables: environment.variables.clone() });
-            serve(Context { config: load()?, output, opener }, args.serve.mode(), record).await
+            let context = Context { config: load()?, output, opener };
+            // A dashboard is a large thing to carry along with every other command.
+            Box::pin(serve(context, args.serve.mode(), record)).await
         }
     }
 }
@@ -99,7 +101,7 @@ async fn run(context: Context<'_>, command: Command) -> Result<Exit, CliError> {
         },
         Command::Locks => commands::locks::run(&context.cluster().await?, context.output).await,
         Command::Workers => commands::workers::run(&context.cluster().await?, context.output).await,
-        Command::Replay(args) => replay::run(&context.config, args).await,
+        Command::Replay(args) => Box::pin(replay::run(&context.config, args)).await,
         Command::Provision(args) => commands::provision::run(context, args.change.consent()).await,
         Command::Local(command) => local(command, || Ok(context.config), context.output),
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
@@ -48,9 +48,9 @@ pub(super) struct WrittenDetail {
 pub(super) struct Written<R> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) runs: Option<WrittenRuns<R>>,
-    /// The run that is open from here on: of a name, or null for none.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "presence")]
-    pub(super) open: Option<Option<RunId>>,
+    /// The run that is open from here on.
+    #[serde(default, skip_serializing_if = "Open::is_same")]
+    pub(super) open: Open,
     /// How the source of its details is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) look: Option<WrittenPart>,
@@ -76,7 +76,7 @@ impl<R> Default for Written<R> {
     fn default() -> Self {
         Self {
             runs: None,
-            open: None,
+            open: Open::Same,
             look: None,
             details: Vec::new(),
             worker: None,
@@ -86,23 +86,35 @@ impl<R> Default for Written<R> {
     }
 }
 
-/// Tells a member that is null from one that is absent.
-mod presence {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+/// Which run is open from here on.
+#[derive(Debug, Default)]
+pub(super) enum Open {
+    /// The one that was.
+    #[default]
+    Same,
+    /// This one, or none.
+    Now(Option<RunId>),
+}
 
-    #[allow(clippy::option_option, clippy::ref_option)] // Absent, null, or there.
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        value: &Option<Option<T>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+impl Open {
+    fn is_same(&self) -> bool {
+        matches!(self, Self::Same)
     }
+}
 
-    #[allow(clippy::option_option)]
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<T>>, D::Error> {
-        Option::deserialize(deserializer).map(Some)
+/// The run's name, or null for none; where it is the same, the member is left out.
+impl Serialize for Open {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Same => serializer.serialize_none(),
+            Self::Now(run) => run.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Open {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Now)
     }
 }
 
@@ -157,7 +169,7 @@ impl Board {
                 ..WrittenPart::default()
             });
         }
-        if let Some(open) = written.open {
+        if let Open::Now(open) = written.open {
             self.open = open;
         }
         if let Some(look) = written.look {

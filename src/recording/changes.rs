@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    board::{DETAILS, Written, WrittenDetail, WrittenRuns},
+    board::{DETAILS, Open, Written, WrittenDetail, WrittenRuns},
     format::{Event, WorkerSeen},
     mask::Masker,
-    parts::{Members, PARTS, Seen, WrittenPart, shrink, size},
+    parts::{Given, PARTS, Seen, WrittenPart, shrink, size},
 };
 use crate::{
     blueprint::{LibraryState, RunId},
@@ -99,7 +99,7 @@ impl Differ {
             left_out: Some(left_out),
         });
         self.look_closely(snapshot, now, Haste::Now);
-        written.open = Some(self.open.as_ref().map(|run| self.id(run)));
+        written.open = Open::Now(self.open.as_ref().map(|run| self.id(run)));
         written.look = Some(WrittenPart { data: None, ..WrittenPart::whole(&self.look) });
         written.details = self
             .heard
@@ -145,8 +145,9 @@ impl Differ {
         if let Some((run, part)) = self.look_closely(snapshot, now, haste) {
             written.details.push(WrittenDetail { run: self.id(&run), part });
         }
-        let open = || self.open.as_ref().map(|run| self.id(run));
-        written.open = (self.open != was_open).then(open);
+        if self.open != was_open {
+            written.open = Open::Now(self.open.as_ref().map(|run| self.id(run)));
+        }
         written.look = WrittenPart::between(&was_look, &self.look);
         (text(&written), events)
     }
@@ -277,11 +278,7 @@ impl Differ {
     }
 
     /// A part as it will be read: masked, and small enough. If it is as before, it shares that.
-    fn see(
-        &self,
-        (state, at, data): (SourceState, Option<Timestamp>, Option<Members>),
-        before: &Seen,
-    ) -> Seen {
+    fn see(&self, (state, at, data): Given, before: &Seen) -> Seen {
         let state = self.masked_state(state);
         let mut value = Value::Object(data.unwrap_or_default());
         self.masker.value(&mut value);

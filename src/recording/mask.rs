@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeSet,
+    fmt::Write as _,
     sync::{Arc, LazyLock},
 };
 
@@ -216,7 +217,8 @@ fn cut(text: &mut String) -> bool {
     }
     let whole = text.len();
     text.truncate(text.floor_char_boundary(TEXT_LIMIT));
-    text.push_str(&format!("… ({whole} bytes)"));
+    // Writing to a String can't fail.
+    let _ = write!(text, "… ({whole} bytes)");
     true
 }
 
@@ -360,7 +362,7 @@ fn quoted(value: &str, quote: &str) -> usize {
         let end = from + at;
         let escapes = value[..end].len() - value[..end].trim_end_matches('\\').len();
         // With a plain quote, one that is escaped does not end it.
-        if quote.len() > 1 || escapes % 2 == 0 {
+        if quote.len() > 1 || escapes.is_multiple_of(2) {
             return end;
         }
         from = end + quote.len();
@@ -404,7 +406,7 @@ fn unpack(text: &str) -> Option<(Vec<u8>, GeneralPurpose)> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    let padded = text.ends_with('=') || text.len() % 4 == 0;
+    let padded = text.ends_with('=') || text.len().is_multiple_of(4);
     let engine = GeneralPurpose::new(alphabet, LENIENT.with_encode_padding(padded));
     let whole = text.trim_end_matches('=');
     let usable = if whole.len() % 4 == 1 { &whole[..whole.len() - 1] } else { whole };

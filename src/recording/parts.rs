@@ -14,14 +14,17 @@ use crate::{
 /// The members of a JSON object.
 pub(super) type Members = Map<String, Value>;
 
+/// How a source is, when it last answered, and what it gave, if that is an object.
+pub(super) type Given = (SourceState, Option<Timestamp>, Option<Members>);
+
 /// A part of a snapshot.
 pub(super) struct Part {
     /// Its member in a line, which is its name in the snapshot.
     pub(super) name: &'static str,
     /// Whether it is the same in both.
     pub(super) is_same: fn(&Snapshot, &Snapshot) -> bool,
-    /// How its source is, and what it gave, as JSON; nothing for that if it is not an object.
-    pub(super) read: fn(&Snapshot) -> (SourceState, Option<Timestamp>, Option<Members>),
+    /// Reads it off a snapshot.
+    pub(super) read: fn(&Snapshot) -> Given,
     /// Puts it into a snapshot.
     pub(super) show: fn(&mut Snapshot, &Seen) -> serde_json::Result<()>,
     /// Puts into a snapshot only how its source is.
@@ -57,7 +60,7 @@ macro_rules! part {
 /// `Default` on its data, which must be a struct.
 pub(super) static PARTS: [Part; 4] = [part!(queue), part!(locks), part!(workers), part!(warnings)];
 
-fn read<T: Serialize>(part: &Sourced<T>) -> (SourceState, Option<Timestamp>, Option<Members>) {
+fn read<T: Serialize>(part: &Sourced<T>) -> Given {
     let data = match serde_json::to_value(&*part.data) {
         Ok(Value::Object(members)) => Some(members),
         _ => None,

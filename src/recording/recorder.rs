@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -106,6 +106,7 @@ impl Recorder {
             file,
             differ: Differ::new(masker, room, &cluster),
             latest: None,
+            worker: None,
             last: last.unwrap_or(Timestamp::from_millis(i64::MIN)),
             largest: room.part * 2,
             lost: lost.clone(),
@@ -210,6 +211,8 @@ struct Writer {
     file: BoundedFile,
     differ: Differ,
     latest: Option<Arc<Snapshot>>,
+    /// What the worker does, as far as it is known.
+    worker: Option<WorkerSeen>,
     /// The time of the last line.
     last: Timestamp,
     /// The largest change that is written as one.
@@ -224,27 +227,11 @@ struct Writer {
 impl Writer {
     /// Writes until the end is asked for, or nobody is left to hand anything over.
     fn write_all(&mut self, queue: &Receiver<(Timestamp, Entry)>) -> std::io::Result<()> {
-        loop {
-            // What is seen must be in the file soon, also while there is always more.
-            if self.flushed.elapsed() > FLUSH {
-                self.flush()?;
-            }
-            let (at, entry) = match queue.try_recv() {
-                Ok(entry) => entry,
-                // Before it waits, everything goes out.
-                Err(_) => {
-                    self.flush()?;
-                    match queue.recv_timeout(Duration::from_secs(1)) {
-                        Ok(entry) => entry,
-                        Err(RecvTimeoutError::Timeout) => continue,
-                        Err(RecvTimeoutError::Disconnected) => return self.end(),
-                    }
-                }
-            };
+        while let Some((at, entry)) = self.next(queue)? {
             // Times never go backwards, whatever the clock does.
             self.last = self.last.max(at);
             if matches!(entry, Entry::End) {
-                return self.end();
+                break;
             }
             self.write(entry)?;
             let lost = self.lost.swap(0, Ordering::Relaxed);
@@ -252,6 +239,23 @@ impl Writer {
                 self.event(&Event::Lost { count: lost })?;
             }
         }
+        self.end()
+    }
+
+    /// The next entry; nothing once nobody is left to hand one over. What is written is in the file
+    /// before this waits, and soon also while there is always more.
+    fn next(
+        &mut self,
+        queue: &Receiver<(Timestamp, Entry)>,
+    ) -> std::io::Result<Option<(Timestamp, Entry)>> {
+        if self.flushed.elapsed() > FLUSH {
+            self.flush()?;
+        }
+        if let Ok(entry) = queue.try_recv() {
+            return Ok(Some(entry));
+        }
+        self.flush()?;
+        Ok(queue.recv().ok())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -261,11 +265,13 @@ impl Writer {
 
     fn write(&mut self, entry: Entry) -> std::io::Result<()> {
         match entry {
-            Entry::Snapshot(snapshot) => self.snapshot(snapshot, Haste::Measured),
+            Entry::Snapshot(snapshot) => {
+                self.worker()?;
+                self.snapshot(&snapshot, Haste::Measured)
+            }
             Entry::Worker(worker) => {
-                let (change, event) = self.differ.worker(worker, self.last);
-                self.change(change)?;
-                event.map_or(Ok(()), |event| self.event(&event))
+                self.worker = Some(worker);
+                self.worker()
             }
             Entry::Blueprints(library) => {
                 let change = self.differ.blueprints(library);
@@ -292,18 +298,25 @@ impl Writer {
         }
     }
 
-    fn snapshot(&mut self, snapshot: Arc<Snapshot>, haste: Haste) -> std::io::Result<()> {
+    fn worker(&mut self) -> std::io::Result<()> {
+        let Some(worker) = self.worker else { return Ok(()) };
+        let (change, event) = self.differ.worker(worker, self.last);
+        self.change(change)?;
+        event.map_or(Ok(()), |event| self.event(&event))
+    }
+
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>, haste: Haste) -> std::io::Result<()> {
         let is_first = self.latest.is_none();
         self.latest = Some(snapshot.clone());
         if is_first {
             let program = env!("CARGO_PKG_VERSION").to_owned();
             self.event(&Event::Began { program })?;
-            return self.key(&snapshot);
+            return self.key(snapshot);
         }
-        let (change, events) = self.differ.change(&snapshot, self.last, haste);
+        let (change, events) = self.differ.change(snapshot, self.last, haste);
         let is_large = change.as_ref().is_some_and(|change| change.len() > self.largest);
         if self.file.wants_key() || is_large {
-            self.key(&snapshot)?;
+            self.key(snapshot)?;
         } else {
             self.change(change)?;
         }
@@ -338,7 +351,7 @@ impl Writer {
 
     fn end(&mut self) -> std::io::Result<()> {
         if let Some(latest) = self.latest.clone() {
-            self.snapshot(latest, Haste::Now)?;
+            self.snapshot(&latest, Haste::Now)?;
         }
         self.file.flush()
     }

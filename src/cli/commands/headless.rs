@@ -63,13 +63,15 @@ pub(in crate::cli) async fn run(
         Worker::new(cluster.clone(), library.clone(), registry, kinds::worker_config(config));
     let recording = recording.map(|recording| follow(recording, config, cluster, library, &worker));
     let ended = work(&worker, until, &mut watch, &mut signals).await;
+    if matches!(ended, Ok(Stopped::Drained)) {
+        tracing::info!(done = worker.status().done, "worker {} has ended", worker.name());
+    }
     if let Some(recording) = recording {
         recording.finish().await;
     }
     if let Stopped::Early(exit) = ended? {
         return Ok(exit);
     }
-    tracing::info!(done = worker.status().done, "worker {} has ended", worker.name());
     match until {
         Until::Told => Ok(Exit::Done),
         Until::Idle => {

@@ -146,15 +146,16 @@ fn snapshot_of(text: &str) -> Snapshot {
         ),
     };
     let state = SourceState::Stale { error: text().into(), next_try: at(1) };
-    fn fail<T>(part: &mut Sourced<T>, state: &SourceState) {
-        part.state = state.clone();
-    }
     fail(&mut snapshot.queue, &state);
     fail(&mut snapshot.runs, &state);
     fail(&mut snapshot.locks, &state);
     fail(&mut snapshot.workers, &state);
     fail(&mut snapshot.detail, &state);
     snapshot
+}
+
+fn fail<T>(part: &mut Sourced<T>, state: &SourceState) {
+    part.state = state.clone();
 }
 
 /// A text with everything in it that is base64 unpacked beside it.

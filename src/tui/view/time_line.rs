@@ -69,7 +69,8 @@ fn draw_bar(canvas: &mut Canvas<'_>, line: Rect, replay: &Replaying) {
     let left = format!(" {symbol} {} ", clock(replay, moment.at));
     let passed = text::whole_age(moment.at.since(moment.start));
     let whole = text::whole_age(moment.end.since(moment.start));
-    let right = format!(" {passed} of {whole}  {} ", moment.speed);
+    // As wide at any moment, so that the bar stays where it is.
+    let right = format!(" {passed:>0$} of {whole}  {1} ", text::width(&whole), moment.speed);
     let role = match moment.playback {
         Playback::Playing => Role::WorkerRunning,
         Playback::Held => Role::WorkerPaused,
