@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod prospect;
 mod replay;
+mod replay_plan;
 mod rest;
 mod start;
 mod symptom;
@@ -36,7 +37,8 @@ pub use self::{
     plan::{Change, Done, Plan},
     progress::{Oversight, Progress},
     prospect::Prospect,
-    replay::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep},
+    replay::ReplayReport,
+    replay_plan::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayStep},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
     symptom::{BadFingerprint, Fingerprint, ReasonKind, Symptom},
