@@ -298,7 +298,8 @@ impl LocalOperator {
         let replayed = count(report.replayed.len(), "dead letter");
         let left = match report.left.len() {
             0 => String::new(),
-            left => format!(", {left} left where they were: replay does nothing for them"),
+            1 => "; 1 stays: replay does nothing for it".to_owned(),
+            left => format!("; {left} stay: replay does nothing for them"),
         };
         Ok(Outcome { summary: format!("replayed {replayed}{left}"), run: None, problems })
     }
@@ -482,7 +483,7 @@ mod tests {
         let preview = operator.preview(&both).await.unwrap();
         assert_eq!((preview.lines.len(), preview.affects), (2, 1), "{preview:?}");
         let outcome = operator.apply(&both, &preview, &Oversight::nobody()).await.unwrap();
-        assert!(outcome.summary.starts_with("replayed 1 dead letter, 1 left"), "{outcome:?}");
+        assert!(outcome.summary.starts_with("replayed 1 dead letter; 1 stays"), "{outcome:?}");
         let left = operator.operations.dead_letters().await.unwrap();
         assert_eq!(left.iter().map(|it| &it.id).collect::<Vec<_>>(), [&junk]);
         let preview = operator.preview(&Operation::Purge(Letters::All)).await.unwrap();

@@ -16,6 +16,7 @@ mod progress;
 mod prospect;
 mod release;
 mod replay;
+mod replay_plan;
 mod rest;
 mod start;
 mod symptom;
@@ -38,7 +39,8 @@ pub use self::{
     progress::{Oversight, Progress},
     prospect::Prospect,
     release::Release,
-    replay::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayReport, ReplayStep},
+    replay::ReplayReport,
+    replay_plan::{CANARY_LIMIT, CanaryRule, Part, ReplayOrder, ReplayPlan, ReplayStep},
     rest::{Glance, Rest},
     start::{Lint, StartRequest, Started},
     symptom::{BadFingerprint, Fingerprint, ReasonKind, Symptom},

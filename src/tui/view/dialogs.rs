@@ -129,6 +129,7 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
         let canary = match confirm.operation {
             _ if confirm.operation.other_canary().is_none() => "",
             Operation::ReplayAtOnce(_) => "c: with a canary  ",
+            _ if matches!(&confirm.plan, Plan::Ready(preview) if preview.affects < 2) => "",
             _ => "c: without a canary  ",
         };
         let more = if lines.len() > usize::from(body.height) { "↑↓ more" } else { "" };
