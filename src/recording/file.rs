@@ -129,8 +129,10 @@ impl BoundedFile {
     /// found quickly, but they should not be most of the file.
     pub(super) fn wants_key(&self) -> bool {
         let since = self.length - self.keys.back().map_or(self.length, |at| at + self.last_key);
-        let often = (self.last_key * 4).max(64 * 1024);
-        self.keys.is_empty() || since >= often.min(self.limit / 32)
+        let often = (self.last_key * 4).clamp(64 * 1024, 8 * 1024 * 1024);
+        // The newer half, which is kept when the file is cut, must have one in it.
+        let half = (self.limit / 2).saturating_sub(self.last_key + self.limit / 16);
+        self.keys.is_empty() || since >= often.min(half.max(self.limit / 32))
     }
 
     /// Adds a line.

@@ -128,15 +128,18 @@ impl Masker {
             }
             return masked;
         }
-        replace(&mut masked, |text| PEM.replace_all(text, MASK));
-        replace(&mut masked, |text| DATABASE_URL.replace_all(text, "${1}***@"));
-        replace(&mut masked, |text| URL.replace_all(text, "${1}***@"));
-        replace(&mut masked, named);
-        replace(&mut masked, |text| FLAG.replace_all(text, "${1}***"));
-        replace(&mut masked, |text| SCHEME.replace_all(text, scheme));
+        // A name alone, as most texts are, has nothing of what these look for.
+        if masked.contains(['=', ':', ' ', '\n', '\t']) {
+            replace(&mut masked, |text| PEM.replace_all(text, MASK));
+            replace(&mut masked, |text| DATABASE_URL.replace_all(text, "${1}***@"));
+            replace(&mut masked, |text| URL.replace_all(text, "${1}***@"));
+            replace(&mut masked, named);
+            replace(&mut masked, |text| FLAG.replace_all(text, "${1}***"));
+            replace(&mut masked, |text| SCHEME.replace_all(text, scheme));
+            replace(&mut masked, |text| QUERY.replace_all(text, "${1}***"));
+        }
         replace(&mut masked, |text| SHAPE.replace_all(text, MASK));
         replace(&mut masked, |text| JWT.replace_all(text, MASK));
-        replace(&mut masked, |text| QUERY.replace_all(text, "${1}***"));
         replace(&mut masked, |text| {
             PACKED.replace_all(text, |found: &Captures<'_>| self.packed(&found[0], depth))
         });

@@ -1,5 +1,6 @@
 //! The dashboard on a recording of the demo (`tests/fixtures/recordings/demo.rec`, made with
-//! `flowcraft-tui --demo --record`): its time line, and what is different.
+//! `flowcraft-tui --demo --record FILE` while a run was started, one opened and cancelled, and the
+//! worker paused; the host's name was replaced): its time line, and what is different.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -12,7 +12,7 @@ use crate::{
     cluster::{Clock, Heartbeat, HeldLock, NodeCounts, StatusItem, WorkerMode},
     engine::{RunStatus, Timestamp},
     monitor::{RunRow, RunsView, Snapshot, SourceState, Sourced, WorkersView},
-    recording::{Masker, RecordOptions, Recorder, Recording},
+    recording::{Masker, RecordOptions, Recorder, RecorderState, Recording},
 };
 
 pub(super) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -71,7 +71,10 @@ impl Stage {
     /// Ends the recording and opens it. The folder is gone when the first is dropped.
     pub(super) async fn read(self) -> (tempfile::TempDir, Recording) {
         let file = self.file();
+        let mut state = self.recorder.state();
         self.recorder.finish().await;
+        // However busy the machine is.
+        state.wait_for(|state| *state != RecorderState::Recording).await.unwrap();
         (self.folder, Recording::open(file).unwrap())
     }
 }
