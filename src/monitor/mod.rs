@@ -5,6 +5,7 @@ mod coordination;
 mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
+mod names;
 mod queue;
 mod runs;
 mod snapshot;
@@ -14,7 +15,7 @@ mod spawn;
 mod tests;
 
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
-pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
+pub use runs::{RunChange, RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{
     DeadLetterRow, HolderState, LocksView, QueueView, QueuedJob, Snapshot, SourceState, Sourced,
     WorkersView,

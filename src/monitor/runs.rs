@@ -3,9 +3,10 @@
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use imbl::{OrdMap, OrdSet};
+use imbl::{OrdMap, OrdSet, ordmap::DiffItem};
 
 use super::{
+    names::Names,
     snapshot::{Snapshot, Sourced},
     source::Source,
 };
@@ -37,12 +38,22 @@ pub struct RunRow {
     pub stalled: bool,
 }
 
+/// What became of a run between two views.
+#[derive(Debug, Clone, Copy)]
+pub struct RunChange<'a> {
+    /// How it was; nothing if it was not there.
+    pub was: Option<&'a Arc<RunRow>>,
+    /// How it is; nothing if it is gone, or now has another place.
+    pub now: Option<&'a Arc<RunRow>>,
+}
+
 /// The runs. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct RunsView {
     rows: OrdMap<RunKey, Arc<RunRow>>,
     keys: OrdMap<RunId, RunKey>,
-    unfinished: OrdSet<RunId>,
+    /// The running runs that are not stalled, by the time since when they are silent.
+    moving: OrdSet<(Timestamp, RunId)>,
     counts: StatusCounts,
 }
 
@@ -99,6 +110,18 @@ impl RunsView {
         self.rows.is_empty()
     }
 
+    /// The runs that are not as they were in an earlier view. What both views have in common is
+    /// passed over, however much that is, if one was made from the other.
+    pub fn changes<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = RunChange<'a>> {
+        earlier.rows.diff(&self.rows).map(|item| match item {
+            DiffItem::Add(_, now) => RunChange { was: None, now: Some(now) },
+            DiffItem::Update { old: (_, was), new: (_, now) } => {
+                RunChange { was: Some(was), now: Some(now) }
+            }
+            DiffItem::Remove(_, was) => RunChange { was: Some(was), now: None },
+        })
+    }
+
     /// How many there are in each status.
     pub fn counts(&self) -> StatusCounts {
         self.counts
@@ -113,8 +136,8 @@ impl RunsView {
         self.remove(&run);
         *self.counts.of(row.item.status) += 1;
         self.counts.stalled += usize::from(row.stalled);
-        if !row.item.status.is_some_and(RunStatus::is_final) {
-            self.unfinished.insert(run.clone());
+        if let Some(since) = row.silent_since() {
+            self.moving.insert((since, run.clone()));
         }
         let key = (Reverse(row.item.started_at), run.clone());
         self.keys.insert(run, key.clone());
@@ -126,19 +149,22 @@ impl RunsView {
         let Some(row) = self.keys.remove(run).and_then(|key| self.rows.remove(&key)) else {
             return;
         };
-        self.unfinished.remove(run);
+        if let Some(since) = row.silent_since() {
+            self.moving.remove(&(since, run.clone()));
+        }
         *self.counts.of(row.item.status) -= 1;
         self.counts.stalled -= usize::from(row.stalled);
     }
 
-    /// Marks the unfinished runs that stalled since, or no longer are. Returns whether any did.
+    /// Marks the runs that stalled since the last time. Returns whether any did. A run that is
+    /// stalled stays so until it is touched.
     fn judge(&mut self, now: Timestamp, stalled_after: Duration) -> bool {
         let turned: Vec<RunRow> = self
-            .unfinished
+            .moving
             .iter()
-            .filter_map(|run| self.get(run))
-            .filter(|row| is_stalled(&row.item, now, stalled_after) != row.stalled)
-            .map(|row| RunRow { item: row.item.clone(), stalled: !row.stalled })
+            .take_while(|(since, _)| now.since(*since) >= stalled_after)
+            .filter_map(|(_, run)| self.get(run))
+            .map(|row| RunRow { item: row.item.clone(), stalled: true })
             .collect();
         let any = !turned.is_empty();
         for row in turned {
@@ -164,12 +190,23 @@ impl RunsView {
     }
 }
 
+impl RunRow {
+    /// Since when a run has been silent, if it is to move and not known to be stalled.
+    fn silent_since(&self) -> Option<Timestamp> {
+        let silent = self.item.status == Some(RunStatus::Running) && !self.stalled;
+        silent.then(|| silent_since(&self.item))
+    }
+}
+
+/// When a run last moved, or is next to: nobody waits for it before its timer is due.
+fn silent_since(item: &StatusItem) -> Timestamp {
+    item.next_due_at.map_or(item.last_updated, |due| due.max(item.last_updated))
+}
+
 /// Whether a run should move and has not for `after`: it is running, nobody touched it for that
 /// long, and no timer of it is still to come. An item without a time counts as old.
 fn is_stalled(item: &StatusItem, now: Timestamp, after: Duration) -> bool {
-    item.status == Some(RunStatus::Running)
-        && now.since(item.last_updated) >= after
-        && item.next_due_at.is_none_or(|due| now.since(due) >= after)
+    item.status == Some(RunStatus::Running) && now.since(silent_since(item)) >= after
 }
 
 /// Asks for the runs.
@@ -181,6 +218,7 @@ pub(super) struct RunsSource {
     limit: usize,
     mark: Option<ChangeMark>,
     older: Older,
+    names: Names,
 }
 
 /// Which older runs are still to be read.
@@ -212,7 +250,15 @@ impl RunsSource {
         stalled_after: Duration,
         limit: usize,
     ) -> Self {
-        Self { state, clock, stalled_after, limit, mark: None, older: Older::All }
+        Self {
+            state,
+            clock,
+            stalled_after,
+            limit,
+            mark: None,
+            older: Older::All,
+            names: Names::default(),
+        }
     }
 
     /// The newest runs, and all that are unfinished, however old. The rest follows page by page.
@@ -297,9 +343,9 @@ impl Source for RunsSource {
     async fn look(&mut self, current: &Snapshot) -> Result<Option<RunsView>> {
         let mut view = (*current.runs.data).clone();
         let (now, stalled_after) = (self.clock.now(), self.stalled_after);
-        let row = |item: StatusItem| {
+        let row = |item: StatusItem, names: &mut Names| {
             let stalled = is_stalled(&item, now, stalled_after);
-            RunRow { item, stalled }
+            RunRow { item: names.slim(item), stalled }
         };
         let mut changed = false;
         let (items, mark) = match self.mark {
@@ -308,14 +354,15 @@ impl Source for RunsSource {
                 // Older ones first: what changed since is newer than what they show.
                 let room = self.limit.saturating_sub(view.len());
                 for item in self.older(room).await {
-                    changed |= view.get(&item.run_id).is_none() && view.put(row(item));
+                    changed |=
+                        view.get(&item.run_id).is_none() && view.put(row(item, &mut self.names));
                 }
                 self.changes(mark).await?
             }
         };
         self.mark = Some(mark);
         for item in items {
-            changed |= view.put(row(item));
+            changed |= view.put(row(item, &mut self.names));
         }
         changed |= view.judge(now, self.stalled_after);
         view.shrink(self.limit);
@@ -360,6 +407,26 @@ mod tests {
         assert_eq!(ids, ["new", "old"]);
         let counts = StatusCounts { completed: 1, failed: 1, ..StatusCounts::default() };
         assert_eq!(view.counts(), counts);
+    }
+
+    #[test]
+    fn changes_between_two_views_are_told() {
+        let mut before = RunsView::default();
+        for run in ["a", "b", "c"] {
+            before.put(row(item(run, RunStatus::Running, 1, 1)));
+        }
+        let mut after = before.clone();
+        after.put(row(item("b", RunStatus::Failed, 1, 2)));
+        after.put(row(item("d", RunStatus::Running, 2, 2)));
+        after.remove(&"c".into());
+        let name = |row: Option<&Arc<RunRow>>| row.map(|row| row.item.run_id.to_string());
+        let mut told: Vec<_> =
+            after.changes(&before).map(|change| (name(change.was), name(change.now))).collect();
+        told.sort();
+        let some = |run: &str| Some(run.to_owned());
+        let expected = [(None, some("d")), (some("b"), some("b")), (some("c"), None)];
+        assert_eq!(told, expected);
+        assert_eq!(after.changes(&after.clone()).count(), 0);
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub enum Action {
     MarkAll,
     Filter,
     Sort,
+    Reverse,
     Start,
     Requeue,
     Reconcile,
@@ -134,7 +135,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 44] = [
+pub static ACTIONS: [ActionInfo; 45] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -184,7 +185,7 @@ pub static ACTIONS: [ActionInfo; 44] = [
         &["/"],
         Move,
         "filter",
-        "filter the list: words, status:failed, blueprint:x, stalled",
+        "filter the list: words; the runs by status:failed, age>5m and more, see below",
     ),
     looks(A::Open, "open", &["enter"], Move, "open", "zoom into the pane, open what is selected"),
     looks(
@@ -218,8 +219,9 @@ pub static ACTIONS: [ActionInfo; 44] = [
         &["o"],
         Move,
         "",
-        "order the runs by need of attention, start, or last change",
+        "order the runs by the next column: need of attention first, age, progress and so on",
     ),
+    looks(A::Reverse, "reverse", &["O"], Move, "", "the same order the other way round"),
     looks(A::NextPane, "next-pane", &["tab"], Move, "next pane", "move the focus to the next pane"),
     looks(
         A::PreviousPane,

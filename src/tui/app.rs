@@ -16,7 +16,8 @@ use super::{
     keymap::Keymap,
     list::ListState,
     message::WorkerStatus,
-    rows::{ListId, Rows, RunOrder},
+    order::RunOrder,
+    rows::{ListId, Rows},
     theme::Theme,
 };
 use crate::{
@@ -160,6 +161,8 @@ pub(super) enum Target {
     Pane(ListId),
     /// Rows of a list, the first of them being the row `first`.
     Rows { list: ListId, first: usize },
+    /// The heading of a list's column.
+    Heading { list: ListId, title: &'static str },
     /// A screen's name.
     Tab(Screen),
     /// The text of a dialog, the first line of it being the line `first`.
@@ -382,7 +385,7 @@ impl App {
                 let narrowed = !self.filter(self.focus).is_empty();
                 self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
             }
-            Action::Sort => self.focus == ListId::Runs,
+            Action::Sort | Action::Reverse => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
             _ => true,

@@ -16,6 +16,7 @@ use super::{
     log::new_lines,
     message::{Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Preview},
+    run_list::ListJob,
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
@@ -110,10 +111,12 @@ async fn drive(
         signals,
     };
     ears.tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    for message in ears.first() {
-        update(&mut app, message);
-    }
     let hands = Hands { monitor, operator, results };
+    for message in ears.first() {
+        for command in update(&mut app, message) {
+            hands.carry_out(surface, command)?;
+        }
+    }
     draw(surface, &mut app)?;
     let mut drawn = Instant::now();
     loop {
@@ -261,6 +264,7 @@ impl Hands {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
             Command::Apply { operation, preview } => self.apply(operation, preview),
+            Command::List(job) => self.list(job),
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
@@ -269,6 +273,17 @@ impl Hands {
             Command::Exit(reason) => return Ok(Next::End(reason)),
         }
         Ok(Next::GoOn)
+    }
+
+    fn list(&self, job: ListJob) {
+        let results = self.results.clone();
+        tokio::task::spawn_blocking(move || {
+            // How far it is may be left out where the dashboard has enough to hear.
+            let listed = job.run(|part| drop(results.try_send(part)));
+            if let Some(listed) = listed {
+                let _ = results.blocking_send(listed);
+            }
+        });
     }
 
     fn preview(&self, ticket: u64, operation: Operation) {

@@ -7,6 +7,7 @@ use crossterm::event::Event;
 use super::{
     catalog::Catalog,
     operator::{Operation, OperatorError, Outcome, Preview},
+    run_list::{ListJob, Listed},
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
 
@@ -25,6 +26,8 @@ pub enum Message {
     Tick(Timestamp),
     /// There are new log lines.
     LogLines,
+    /// A list of many runs is being made, or was.
+    Listed(Listed),
     /// A plan was made, or could not be.
     Previewed {
         /// Which question this answers.
@@ -58,6 +61,8 @@ pub enum Command {
         /// The plan.
         preview: Preview,
     },
+    /// List many runs.
+    List(ListJob),
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),
     /// Ask every source now.

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{app::App, filter::Filter};
+use super::{
+    app::App,
+    catalog::Catalog,
+    filter::Filter,
+    query::Completion,
+    run_list::{ListJob, Listed, Lister, Recipe, RunList},
+};
 use crate::{
     blueprint::RunId,
-    engine::{RunStatus, Timestamp},
     monitor::{NodeRow, RunDetail, RunRow, Snapshot},
 };
 
@@ -52,93 +57,64 @@ impl ListId {
     }
 }
 
-/// The order of the runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum RunOrder {
-    /// Stalled, running, awaiting, then the rest; newest first in each.
-    #[default]
-    Attention,
-    /// Newest start first.
-    Newest,
-    /// Last touched first.
-    Touched,
-}
-
-impl RunOrder {
-    pub(super) fn next(self) -> Self {
-        match self {
-            Self::Attention => Self::Newest,
-            Self::Newest => Self::Touched,
-            Self::Touched => Self::Attention,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Attention => "attention",
-            Self::Newest => "newest",
-            Self::Touched => "last change",
-        }
-    }
-}
-
 /// The rows that pass the filters.
 #[derive(Default)]
 pub(super) struct Rows {
-    pub(super) runs: Vec<Arc<RunRow>>,
-    /// For the other lists, the places of the rows in the snapshot.
-    places: [Vec<usize>; ListId::COUNT],
-    /// What `runs` was made of.
-    made_of: Option<(Arc<crate::monitor::RunsView>, String, RunOrder)>,
+    pub(super) runs: RunList,
+    lister: Lister,
+    /// For the other lists, the rows of the snapshot.
+    places: [Places; ListId::COUNT],
+    /// What they were made of.
+    made_of: Option<(Arc<Snapshot>, Arc<Catalog>)>,
+}
+
+/// Which rows of the snapshot a list has.
+#[derive(Debug, Default)]
+struct Places {
+    /// How many there are.
+    of: usize,
+    filter: String,
+    /// Those that the filter lets through; nothing: all of them.
+    some: Option<Vec<usize>>,
 }
 
 impl Rows {
     /// The place in the snapshot of a list's row.
     pub(super) fn place(&self, list: ListId, row: usize) -> Option<usize> {
-        self.places[list as usize].get(row).copied()
+        let places = &self.places[list as usize];
+        match &places.some {
+            Some(some) => some.get(row).copied(),
+            None => Some(row).filter(|row| *row < places.of),
+        }
     }
 
     pub(super) fn count(&self, list: ListId) -> usize {
+        let places = &self.places[list as usize];
         match list {
             ListId::Runs => self.runs.len(),
-            list => self.places[list as usize].len(),
+            _ => places.some.as_ref().map_or(places.of, Vec::len),
         }
     }
 
-    fn list_runs(&mut self, snapshot: &Snapshot, filter: &str, order: RunOrder, now: Timestamp) {
-        let view = &snapshot.runs.data;
-        if self
-            .made_of
-            .as_ref()
-            .is_some_and(|(of, text, by)| Arc::ptr_eq(of, view) && text == filter && *by == order)
-        {
-            return;
-        }
-        self.made_of = Some((view.clone(), filter.to_owned(), order));
-        let mut filter = Filter::parse(filter);
-        self.runs = view
-            .iter()
-            .filter(|row| filter.is_empty() || filter.takes_run(row, now))
-            .cloned()
-            .collect();
-        match order {
-            RunOrder::Newest => {}
-            RunOrder::Attention => self.runs.sort_by_key(|row| need(row)),
-            RunOrder::Touched => {
-                self.runs.sort_by_key(|row| std::cmp::Reverse(row.item.last_updated));
-            }
-        }
+    /// How far the list of runs is that was asked for, in per cent, while another is still shown.
+    pub(super) fn listing(&self) -> Option<u8> {
+        self.lister.percent(&self.runs)
+    }
+
+    /// The job that is to be begun.
+    pub(super) fn job(&mut self) -> Option<ListJob> {
+        self.lister.job()
     }
 }
 
-/// How much a run needs attention: less is more.
-fn need(row: &RunRow) -> u8 {
-    match row.item.status {
-        Some(RunStatus::Running) if row.stalled => 0,
-        Some(RunStatus::Running) => 1,
-        Some(RunStatus::Awaiting) => 2,
-        None => 3,
-        Some(_) => 4,
+/// Whether the data behind a list is the same in two snapshots. Of nodes it depends on more.
+fn is_same(list: ListId, a: &Snapshot, b: &Snapshot) -> bool {
+    match list {
+        ListId::Jobs | ListId::Letters => Arc::ptr_eq(&a.queue.data, &b.queue.data),
+        ListId::Locks => Arc::ptr_eq(&a.locks.data, &b.locks.data),
+        ListId::Workers => Arc::ptr_eq(&a.workers.data, &b.workers.data),
+        ListId::Blueprints => true,
+        _ => false,
     }
 }
 
@@ -147,7 +123,9 @@ impl App {
     pub(super) fn relist(&mut self) {
         let snapshot = self.shown().clone();
         let mut rows = std::mem::take(&mut self.rows);
-        rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order, self.now());
+        let recipe = Recipe { filter: self.filter(ListId::Runs).to_owned(), order: self.order };
+        rows.lister.bring(&mut rows.runs, &snapshot.runs.data, &recipe, self.now());
+        let before = rows.made_of.take();
         for list in [
             ListId::Jobs,
             ListId::Letters,
@@ -156,16 +134,24 @@ impl App {
             ListId::Blueprints,
             ListId::Nodes,
         ] {
-            let count = self.unfiltered(list, &snapshot);
-            let mut filter = Filter::parse(self.filter(list));
-            rows.places[list as usize] = if filter.is_empty() {
-                (0..count).collect()
-            } else {
-                (0..count)
+            let same = before.as_ref().is_some_and(|(shown, catalog)| {
+                is_same(list, shown, &snapshot) && Arc::ptr_eq(catalog, &self.catalog)
+            });
+            let places = &mut rows.places[list as usize];
+            let text = self.filter(list);
+            if same && places.filter == text {
+                continue;
+            }
+            let of = self.unfiltered(list, &snapshot);
+            let mut filter = Filter::parse(text);
+            let some = (!filter.is_empty()).then(|| {
+                (0..of)
                     .filter(|at| filter.takes_words(&self.row_text(list, *at, &snapshot)))
                     .collect()
-            };
+            });
+            *places = Places { of, filter: text.to_owned(), some };
         }
+        rows.made_of = Some((snapshot, self.catalog.clone()));
         self.rows = rows;
         for list in [
             ListId::Runs,
@@ -181,10 +167,41 @@ impl App {
             state.sync(
                 count,
                 |row| self.key(list, row),
-                |key| // Mostly it has not moved.
-                    std::iter::once(at).chain(0..count).find(|row| self.has_key(list, *row, key)),
+                |key| match list {
+                    ListId::Runs => self.rows.runs.position(key),
+                    // Mostly it has not moved.
+                    _ => {
+                        let mut places = std::iter::once(at).chain(0..count);
+                        places.find(|row| self.has_key(list, *row, key))
+                    }
+                },
             );
             self.lists[list as usize] = state;
+        }
+    }
+
+    /// How the filter of a list that is being typed may go on.
+    pub(super) fn completion(&self, list: ListId) -> Completion {
+        if list != ListId::Runs {
+            return Completion::default();
+        }
+        let blueprints = self.catalog.blueprints.iter().map(|entry| entry.blueprint.id.as_str());
+        Completion::of(self.filter(list), blueprints)
+    }
+
+    /// Takes in how far a list of runs is.
+    pub(super) fn listed(&mut self, listed: Listed) {
+        if let Some(list) = self.rows.lister.hear(listed) {
+            self.rows.runs = list;
+            self.relist();
+        }
+    }
+
+    /// How many rows a list would have without its filter.
+    pub(super) fn count_unfiltered(&self, list: ListId) -> usize {
+        match list {
+            ListId::Runs => self.shown().runs.data.len(),
+            list => self.rows.places[list as usize].of,
         }
     }
 

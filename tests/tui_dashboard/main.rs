@@ -4,5 +4,6 @@
 mod fixture;
 mod hostile;
 mod journeys;
+mod lists;
 mod screens;
 mod styles;

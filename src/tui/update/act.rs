@@ -58,7 +58,7 @@ pub(super) fn start_form(app: &mut App, id: &BlueprintId) -> Vec<Command> {
 fn chosen_runs(app: &App) -> Vec<RunId> {
     let marked = &app.list(ListId::Runs).marked;
     if app.focus == ListId::Runs && !marked.is_empty() {
-        return marked.iter().map(|run| RunId::from(run.as_str())).collect();
+        return marked.runs();
     }
     app.run_of_row(app.focus).into_iter().collect()
 }
@@ -87,7 +87,7 @@ pub(super) fn reconcile(app: &mut App) -> Vec<Command> {
     let marked = &app.list(ListId::Runs).marked;
     let these: Vec<RunId> = match (app.screen, &app.open_run) {
         (Screen::Run, Some(run)) => vec![run.clone()],
-        _ => marked.iter().map(|run| RunId::from(run.as_str())).collect(),
+        _ => marked.runs(),
     };
     let runs = if these.is_empty() { Runs::AllStalled } else { Runs::These(these) };
     confirm(app, Operation::Reconcile(runs), None)
@@ -132,7 +132,7 @@ pub(super) fn answer(app: &mut App) -> Vec<Command> {
 pub(super) fn letters(app: &mut App, action: Action) -> Vec<Command> {
     let marked = &app.list(ListId::Letters).marked;
     let which = if app.focus == ListId::Letters {
-        let mut ids: Vec<String> = marked.iter().cloned().collect();
+        let mut ids: Vec<String> = marked.iter().map(str::to_owned).collect();
         if ids.is_empty() {
             ids.extend(app.selected_key(ListId::Letters));
         }
@@ -279,7 +279,14 @@ fn forget_marks(app: &mut App, operation: &Operation) {
         }
         _ => return,
     };
+    let marked = &mut app.lists[list as usize].marked;
+    // Mostly it was done to all that are marked.
+    let ends = [keys.first(), keys.last()];
+    if keys.len() == marked.len() && ends.iter().flatten().all(|key| marked.contains(key)) {
+        marked.clear();
+        return;
+    }
     for key in keys {
-        app.lists[list as usize].marked.remove(key);
+        marked.remove(key);
     }
 }

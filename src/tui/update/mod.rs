@@ -21,6 +21,12 @@ use super::{
 
 /// Takes a message in.
 pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
+    let mut commands = hear(app, message);
+    commands.extend(app.rows.job().map(Command::List));
+    commands
+}
+
+fn hear(app: &mut App, message: Message) -> Vec<Command> {
     let commands = match message {
         Message::Input(event) => return input(app, event),
         Message::Snapshot(snapshot) => {
@@ -41,11 +47,18 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
         }
         Message::Tick(now) => {
             app.clock = now;
+            if app.rows.runs.has_turned(app.now()) {
+                app.relist();
+            }
             app.toasts.retain(|toast| toast.until > now);
             left(app)
         }
         Message::LogLines => {
             app.logs.any = true;
+            Vec::new()
+        }
+        Message::Listed(listed) => {
+            app.listed(listed);
             Vec::new()
         }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),

@@ -41,6 +41,13 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     };
     match hit.target {
         Target::Tab(screen) if wheel == 0 => navigate::go(app, screen),
+        Target::Heading { list, title } if wheel == 0 => {
+            app.focus = list;
+            if let Some(order) = app.order.clicked(title).filter(|_| list == ListId::Runs) {
+                navigate::order_by(app, order);
+            }
+            Vec::new()
+        }
         Target::Pane(list) if wheel == 0 => {
             app.focus = list;
             Vec::new()
@@ -57,7 +64,9 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             }
             Vec::new()
         }
-        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } => Vec::new(),
+        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } | Target::Heading { .. } => {
+            Vec::new()
+        }
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

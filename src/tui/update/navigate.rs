@@ -1,7 +1,5 @@
 //! Moving about: screens, panes, rows.
 
-use std::collections::BTreeSet;
-
 use tui_logger::TuiWidgetEvent;
 
 use super::{
@@ -10,7 +8,9 @@ use super::{
         app::{App, Screen, Tone},
         dialog::Dialog,
         list::{ListState, Step},
+        marks::Marks,
         message::Command,
+        order::RunOrder,
         rows::ListId,
     },
     open,
@@ -38,12 +38,8 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Back => return back(app),
         Action::Mark => mark(app),
         Action::MarkAll => mark_all(app),
-        Action::Sort => {
-            app.order = app.order.next();
-            app.relist();
-            let order = format!("ordered by {}", app.order.name());
-            app.notify(Tone::Good, order);
-        }
+        Action::Sort => order_by(app, app.order.next()),
+        Action::Reverse => order_by(app, app.order.reversed()),
         Action::Filter if app.focus.can_filter() => {
             let list = app.focus;
             let before = app.filter(list).to_owned();
@@ -53,6 +49,13 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         action => step(app, action),
     }
     Vec::new()
+}
+
+/// Lists the runs in an order.
+pub(super) fn order_by(app: &mut App, order: RunOrder) {
+    app.order = order;
+    app.relist();
+    app.notify(Tone::Good, format!("ordered by {} {}", order.by.name(), order.arrow()));
 }
 
 /// Shows a screen, with a way back.
@@ -191,10 +194,10 @@ fn mark_all(app: &mut App) {
         app.notify(Tone::Bad, "only runs and dead letters can be marked");
         return;
     }
-    let all = if app.list(list).marked.is_empty() {
-        (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect()
-    } else {
-        BTreeSet::new()
+    let all = match list {
+        _ if !app.list(list).marked.is_empty() => Marks::default(),
+        ListId::Runs => Marks::all(app.rows.runs.rows()),
+        list => (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect(),
     };
     app.lists[list as usize].marked = all;
 }

@@ -9,11 +9,12 @@ use super::{
         actions::{ACTIONS, Action},
         app::{Access, App, Hit, Screen, Target, Tone},
         dialog::Dialog,
+        rows::ListId,
         text,
         theme::Role,
     },
     canvas::{Canvas, Piece},
-    words,
+    filter_line, words,
 };
 use crate::monitor::{Snapshot, SourceState};
 
@@ -42,6 +43,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
         body.height -= 1;
         let line = Rect { y: body.bottom(), height: 1, ..area };
         draw_footer(app, canvas, line);
+    }
+    if area.height >= 8
+        && let Some(Dialog::Filter { list: ListId::Runs, .. }) = &app.dialog
+    {
+        body.height -= 1;
+        filter_line::draw_hint(app, canvas, Rect { y: body.bottom(), height: 1, ..area });
     }
     body
 }
@@ -228,15 +235,7 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
 
 fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     if let Some(Dialog::Filter { list, .. }) = &app.dialog {
-        let used = canvas.pieces(
-            line,
-            &[(" filter: ".into(), Role::FooterKey), (app.filter(*list).into(), Role::Input)],
-        );
-        let rest = Rect { x: line.x + used, width: line.width - used, ..line };
-        canvas.text(rest.x, rest.y, 1, " ", canvas.style(Role::InputCursor));
-        if rest.width > 40 {
-            canvas.right(rest, "enter keep  esc drop ", canvas.style(Role::Footer));
-        }
+        filter_line::draw(app, canvas, line, *list);
         return;
     }
     let always = [Action::Help, Action::Quit];

@@ -7,6 +7,7 @@ use super::{
         actions::{ACTIONS, Action, Effect, Group},
         app::{Access, App, Hit, Target, Tone},
         dialog::{Choice, Confirm, Dialog, Picker, Plan},
+        query::{TERMS, WORDS},
         text,
         theme::Role,
         update::{actions_for, blueprints_for},
@@ -248,6 +249,16 @@ fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
         }
         lines.push(("".into(), Role::Text));
     }
+    lines.push(("The filter of the runs".into(), Role::PaneTitleFocused));
+    for info in TERMS.iter().chain(&WORDS) {
+        let front = format!("  {:<29} ", info.example);
+        let wrapped = text::wrap(info.meaning, width.saturating_sub(FRONT).max(20), 3);
+        for (at, line) in wrapped.into_iter().enumerate() {
+            let front = if at == 0 { front.clone() } else { " ".repeat(FRONT) };
+            lines.push((format!("{front}{line}").into(), Role::Text));
+        }
+    }
+    lines.push(("".into(), Role::Text));
     lines.push((
         "Every action that changes the cluster shows its plan and asks first.".into(),
         Role::TextDim,

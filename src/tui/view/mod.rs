@@ -4,6 +4,7 @@ mod blueprints;
 mod canvas;
 mod chrome;
 mod dialogs;
+mod filter_line;
 mod forms;
 mod locks;
 mod logs;
@@ -24,7 +25,7 @@ use super::{
 };
 use canvas::Canvas;
 
-pub(super) use self::{runs::note, words::run as run_word};
+pub(super) use self::words::run as run_word;
 
 /// Draws the whole screen. Returns where things are on it.
 pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {
