@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{exit::CliError, output::colours_wanted};
-use crate::tui::start_log;
+use crate::tui::log_layer;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -63,7 +63,7 @@ pub(super) fn init_dashboard(options: &LogOptions) -> Result<(), CliError> {
     let filter = filter(options)?;
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     tracing_subscriber::registry()
-        .with(start_log(level).map_err(failed)?)
+        .with(log_layer(level))
         .with(filter)
         .try_init()
         .map_err(|error| failed(io::Error::other(error)))

@@ -7,7 +7,6 @@ use std::{
 };
 
 use ratatui::layout::Rect;
-use tui_logger::TuiWidgetState;
 
 use super::{
     actions::Action,
@@ -15,6 +14,7 @@ use super::{
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
+    log_book::LogBook,
     message::WorkerStatus,
     order::RunOrder,
     rows::{ListId, Rows},
@@ -163,24 +163,23 @@ pub(super) enum Target {
     Rows { list: ListId, first: usize },
     /// The heading of a list's column.
     Heading { list: ListId, title: &'static str },
+    /// Targets of the log, the first of them being the one at the place `first`.
+    LogTargets { first: usize },
     /// A screen's name.
     Tab(Screen),
     /// The text of a dialog, the first line of it being the line `first`.
     Text { first: usize },
 }
 
-/// The state of the log widgets.
+/// The log, and where its screen stands.
 pub(super) struct Logs {
-    /// Of the screen.
-    pub(super) screen: TuiWidgetState,
-    /// Of the overview's pane, without the list of targets.
-    pub(super) pane: TuiWidgetState,
+    pub(super) book: LogBook,
+    /// The number of the lowest line in view where the screen was scrolled up, and doesn't follow.
+    pub(super) held: Option<u64>,
     /// Whether the list of targets is shown.
     pub(super) targets: bool,
-    /// Whether the screen was scrolled up, and doesn't follow.
-    pub(super) scrolled: bool,
-    /// Whether there was any line yet.
-    pub(super) any: bool,
+    /// The name of the selected target; nothing: the first one.
+    pub(super) target: Option<String>,
 }
 
 /// Whether what changes the cluster is allowed.
@@ -272,13 +271,7 @@ impl App {
             under_way: 0,
             tickets: 0,
             leaving: false,
-            logs: Logs {
-                screen: TuiWidgetState::new(),
-                pane: TuiWidgetState::new(),
-                targets: true,
-                scrolled: false,
-                any: false,
-            },
+            logs: Logs { book: LogBook::default(), held: None, targets: true, target: None },
             hits: Vec::new(),
             dirty: true,
         };
@@ -362,6 +355,13 @@ impl App {
         self.dirty = false;
     }
 
+    /// The place of the log's selected target.
+    pub(super) fn log_target(&self) -> usize {
+        let wanted = self.logs.target.as_deref();
+        let mut names = self.logs.book.targets().map(|target| target.name.as_str());
+        names.position(|name| Some(name) == wanted).unwrap_or(0)
+    }
+
     /// Whether an action makes sense where the operator is.
     pub(super) fn offers(&self, action: Action) -> bool {
         if self.access == Access::ReadOnly && action.changes() {
@@ -383,7 +383,7 @@ impl App {
             Action::Pause | Action::Drain => self.worker.is_some(),
             Action::Filter => {
                 let narrowed = !self.filter(self.focus).is_empty();
-                self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
+                self.focus.can_filter() && (narrowed || self.count(self.focus) > 0)
             }
             Action::Sort | Action::Reverse => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,

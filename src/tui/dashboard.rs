@@ -5,7 +5,7 @@ use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use crossterm::event::{Event, EventStream};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -13,7 +13,7 @@ use super::{
     app::{Access, App},
     catalog::Catalog,
     keymap::Keymap,
-    log::new_lines,
+    log::{LogPipe, log_pipe},
     message::{Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Preview},
     run_list::ListJob,
@@ -68,7 +68,7 @@ pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
     // Before the terminal is taken: from then on no signal may end the process as it stands.
     let signals = Signals::new()?;
     let mut screen = Screen::take_over()?;
-    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await;
+    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, log_pipe(), deps)).await;
     match ended {
         Err(error) if is_lost(&error) => Ok(ExitReason::TerminalLost),
         ended => ended,
@@ -80,7 +80,7 @@ async fn drive(
     surface: &mut impl Surface,
     events: impl Stream<Item = io::Result<Event>> + Unpin,
     signals: Signals,
-    log_lines: Arc<Notify>,
+    log: Arc<LogPipe>,
     deps: DashboardDeps,
 ) -> io::Result<ExitReason> {
     let DashboardDeps {
@@ -105,7 +105,7 @@ async fn drive(
         worker,
         library,
         answers,
-        log_lines,
+        log,
         clock,
         tick: tokio::time::interval(Duration::from_secs(1)),
         signals,
@@ -185,7 +185,7 @@ struct Ears<E> {
     worker: Option<watch::Receiver<WorkerStatus>>,
     library: watch::Receiver<Arc<LibraryState>>,
     answers: mpsc::Receiver<Message>,
-    log_lines: Arc<Notify>,
+    log: Arc<LogPipe>,
     clock: Arc<dyn Clock>,
     tick: tokio::time::Interval,
     signals: Signals,
@@ -232,7 +232,7 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
             }
             Ok(()) = self.library.changed() => Heard::Message(self.catalog()),
             _ = self.tick.tick() => Heard::Message(Message::Tick(self.clock.now())),
-            () = self.log_lines.notified() => Heard::Message(Message::LogLines),
+            () = self.log.arrived() => Heard::Message(Message::LogLines(self.log.fetch())),
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::{engine::Timestamp, monitor::Snapshot};
 /// what it asks for is kept until somebody looks.
 pub struct Headless {
     app: App,
-    size: (u16, u16),
+    terminal: Terminal<TestBackend>,
     asked: Vec<Command>,
 }
 
@@ -27,7 +27,7 @@ impl Headless {
     /// A dashboard of this many columns and rows that shows `snapshot` at the time `now`.
     pub fn new(snapshot: Arc<Snapshot>, now: Timestamp, size: (u16, u16), access: Access) -> Self {
         let app = App::new(snapshot, Keymap::default(), access, now);
-        Self { app, size, asked: Vec::new() }
+        Self { app, terminal: terminal(size), asked: Vec::new() }
     }
 
     /// Shows this theme, as a terminal with so many colours has it.
@@ -37,7 +37,7 @@ impl Headless {
 
     /// Gives it another size.
     pub fn resize(&mut self, size: (u16, u16)) {
-        self.size = size;
+        self.terminal = terminal(size);
         self.hear(Message::Input(Event::Resize(size.0, size.1)));
     }
 
@@ -59,6 +59,13 @@ impl Headless {
         }
     }
 
+    /// Presses a key without drawing.
+    pub fn press_unseen(&mut self, key: &str) {
+        if let Some(event) = key_event(key) {
+            self.hear(Message::Input(Event::Key(event)));
+        }
+    }
+
     /// Types a text, character by character.
     pub fn type_text(&mut self, text: &str) {
         for c in text.chars() {
@@ -77,15 +84,17 @@ impl Headless {
         self.app.dirty
     }
 
-    /// Draws it.
-    pub fn draw(&mut self) -> Buffer {
-        let (width, height) = self.size;
-        let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
+    /// Draws a frame.
+    pub fn frame(&mut self) {
         let mut hits = Vec::new();
-        let Ok(drawn) = terminal.draw(|frame| hits = view(&self.app, frame));
-        let buffer = drawn.buffer.clone();
+        let Ok(_) = self.terminal.draw(|frame| hits = view(&self.app, frame));
         self.app.drawn(hits);
-        buffer
+    }
+
+    /// Draws a frame and gives what is on it.
+    pub fn draw(&mut self) -> Buffer {
+        self.frame();
+        self.terminal.backend().buffer().clone()
     }
 
     /// Draws it, as lines of text without the spaces at their ends.
@@ -105,6 +114,11 @@ impl Headless {
         }
         text
     }
+}
+
+fn terminal((width, height): (u16, u16)) -> Terminal<TestBackend> {
+    let Ok(terminal) = Terminal::new(TestBackend::new(width, height));
+    terminal
 }
 
 fn key_event(name: &str) -> Option<KeyEvent> {

@@ -6,6 +6,7 @@ use crossterm::event::Event;
 
 use super::{
     catalog::Catalog,
+    log::LogLine,
     operator::{Operation, OperatorError, Outcome, Preview},
     run_list::{ListJob, Listed},
 };
@@ -24,8 +25,8 @@ pub enum Message {
     Worker(WorkerStatus),
     /// A second passed.
     Tick(Timestamp),
-    /// There are new log lines.
-    LogLines,
+    /// There are new log lines: these.
+    LogLines(Vec<LogLine>),
     /// A list of many runs is being made, or was.
     Listed(Listed),
     /// A plan was made, or could not be.

@@ -53,7 +53,7 @@ impl ListId {
     }
 
     pub(super) fn can_filter(self) -> bool {
-        !matches!(self, Self::Inspector | Self::Logs | Self::Context | Self::RunLogs)
+        !matches!(self, Self::Inspector | Self::Context | Self::RunLogs)
     }
 }
 
@@ -151,6 +151,8 @@ impl App {
             });
             *places = Places { of, filter: text.to_owned(), some };
         }
+        let search = self.filter(ListId::Logs).to_owned();
+        self.logs.book.search(&search);
         rows.made_of = Some((snapshot, self.catalog.clone()));
         self.rows = rows;
         for list in [
@@ -197,10 +199,19 @@ impl App {
         }
     }
 
+    /// How many rows a list has.
+    pub(super) fn count(&self, list: ListId) -> usize {
+        match list {
+            ListId::Logs => self.logs.book.count(),
+            list => self.rows.count(list),
+        }
+    }
+
     /// How many rows a list would have without its filter.
     pub(super) fn count_unfiltered(&self, list: ListId) -> usize {
         match list {
             ListId::Runs => self.shown().runs.data.len(),
+            ListId::Logs => self.logs.book.len(),
             list => self.rows.places[list as usize].of,
         }
     }

@@ -4,6 +4,7 @@
 mod act;
 mod dialogs;
 mod forms;
+mod logs;
 mod mouse;
 mod navigate;
 
@@ -53,8 +54,8 @@ fn hear(app: &mut App, message: Message) -> Vec<Command> {
             app.toasts.retain(|toast| toast.until > now);
             left(app)
         }
-        Message::LogLines => {
-            app.logs.any = true;
+        Message::LogLines(lines) => {
+            app.logs.book.add(lines);
             Vec::new()
         }
         Message::Listed(listed) => {

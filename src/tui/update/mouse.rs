@@ -12,11 +12,14 @@ use super::{
         message::Command,
         rows::ListId,
     },
-    navigate, perform,
+    logs, navigate, perform,
 };
 
 /// How many rows one notch of the wheel moves.
 const NOTCH: isize = 3;
+
+/// The same in lines of the log.
+const LINES: i32 = 3;
 
 pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     let wheel = match event.kind {
@@ -55,12 +58,20 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
         Target::Pane(list) | Target::Rows { list, .. } if wheel != 0 => {
             if list == ListId::Logs {
                 if app.screen == Screen::Logs {
-                    let action = if wheel > 0 { Action::PageDown } else { Action::PageUp };
                     app.focus = list;
-                    return perform(app, action);
+                    logs::scroll(app, if wheel > 0 { LINES } else { -LINES });
                 }
             } else {
                 navigate::move_in(app, list, Step::By(wheel));
+            }
+            Vec::new()
+        }
+        Target::LogTargets { first } => {
+            app.focus = ListId::Logs;
+            if wheel == 0 {
+                logs::choose(app, first + usize::from(event.row.saturating_sub(hit.area.y)));
+            } else {
+                perform(app, if wheel > 0 { Action::Down } else { Action::Up });
             }
             Vec::new()
         }

@@ -1,7 +1,5 @@
 //! Moving about: screens, panes, rows.
 
-use tui_logger::TuiWidgetEvent;
-
 use super::{
     super::{
         actions::Action,
@@ -13,7 +11,7 @@ use super::{
         order::RunOrder,
         rows::ListId,
     },
-    open,
+    logs, open,
 };
 use crate::blueprint::RunId;
 
@@ -130,7 +128,7 @@ fn enter(app: &mut App) -> Vec<Command> {
             Vec::new()
         }
         ListId::Logs => {
-            app.logs.screen.transition(TuiWidgetEvent::FocusKey);
+            logs::only(app);
             Vec::new()
         }
         ListId::Blueprints => super::act::start(app),
@@ -144,9 +142,7 @@ fn enter(app: &mut App) -> Vec<Command> {
 /// Undoes the last thing that narrowed the view, else goes where one came from.
 fn back(app: &mut App) -> Vec<Command> {
     let list = app.focus;
-    if app.focus == ListId::Logs && app.screen == Screen::Logs && app.logs.scrolled {
-        app.logs.screen.transition(TuiWidgetEvent::EscapeKey);
-        app.logs.scrolled = false;
+    if app.focus == ListId::Logs && app.screen == Screen::Logs && app.logs.held.take().is_some() {
         return Vec::new();
     }
     if !app.lists[list as usize].marked.is_empty() {
@@ -169,7 +165,6 @@ fn back(app: &mut App) -> Vec<Command> {
 
 fn mark(app: &mut App) {
     if app.focus == ListId::Logs {
-        app.logs.screen.transition(TuiWidgetEvent::HideKey);
         app.logs.targets = !app.logs.targets;
         return;
     }
@@ -224,11 +219,11 @@ fn step(app: &mut App, action: Action) {
         Action::PageDown => Step::Page(1),
         Action::Top => Step::Top,
         Action::Bottom => Step::Bottom,
-        Action::Left | Action::Right => return log_key(app, action),
+        Action::Left | Action::Right => return logs::step(app, action),
         _ => return,
     };
     if app.focus == ListId::Logs {
-        return log_key(app, action);
+        return logs::step(app, action);
     }
     move_in(app, app.focus, step);
 }
@@ -254,26 +249,4 @@ pub(super) fn move_in(app: &mut App, list: ListId, step: Step) {
         }
     }
     app.lists[list as usize] = state;
-}
-
-/// Hands a key to the log widget.
-fn log_key(app: &mut App, action: Action) {
-    if app.screen != Screen::Logs {
-        return;
-    }
-    let event = match action {
-        Action::Up => TuiWidgetEvent::UpKey,
-        Action::Down => TuiWidgetEvent::DownKey,
-        Action::Left => TuiWidgetEvent::LeftKey,
-        Action::Right => TuiWidgetEvent::RightKey,
-        Action::PageUp | Action::Top => TuiWidgetEvent::PrevPageKey,
-        Action::PageDown => TuiWidgetEvent::NextPageKey,
-        _ => TuiWidgetEvent::EscapeKey,
-    };
-    match event {
-        TuiWidgetEvent::PrevPageKey => app.logs.scrolled = true,
-        TuiWidgetEvent::EscapeKey => app.logs.scrolled = false,
-        _ => {}
-    }
-    app.logs.screen.transition(event);
 }

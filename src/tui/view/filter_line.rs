@@ -19,7 +19,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, line: Rect, list: ListId)
     let label = " filter: ";
     let left = match app.rows.listing().filter(|_| list == ListId::Runs) {
         Some(percent) => listing_words(percent),
-        None => format!("{} of {}", app.rows.count(list), app.count_unfiltered(list)),
+        None => format!("{} of {}", app.count(list), app.count_unfiltered(list)),
     };
     let mut right = format!("  {left}  enter keep  esc drop ");
     let filter = app.filter(list);

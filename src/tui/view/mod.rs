@@ -25,7 +25,7 @@ use super::{
 };
 use canvas::Canvas;
 
-pub(super) use self::words::run as run_word;
+pub(super) use self::{logs::tall as log_entry_height, words::run as run_word};
 
 /// Draws the whole screen. Returns where things are on it.
 pub(crate) fn view(app: &App, frame: &mut Frame<'_>) -> Vec<Hit> {
