@@ -34,7 +34,8 @@ pub struct MonitorConfig {
     pub max_runs: usize,
 }
 
-/// How often each source is asked: the pause after an answer.
+/// How often each source is asked: the pause after an answer. While nothing changes it grows to two
+/// and a half seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Intervals {
     /// Queue and poison queue.
@@ -91,6 +92,7 @@ impl Monitor {
             snapshots: Arc::new(snapshots),
             clock: cluster.clock.clone(),
             cancel: cancel.clone(),
+            stirred: Arc::default(),
         };
         let Cluster { queue, state, coordination, clock, .. } = cluster;
         let every = |interval| Timing { interval, timeout: config.timeout };
@@ -131,6 +133,12 @@ impl MonitorHandle {
     /// Looks at one run closely from now on, or at none.
     pub fn watch_run(&self, run: Option<RunId>) {
         self.watched.send_replace(run);
+    }
+
+    /// Asks the sources of the whole cluster now, and often again while things change: somebody is
+    /// looking.
+    pub fn stir(&self) {
+        self.wake.send_replace(());
     }
 
     /// Asks every source now.

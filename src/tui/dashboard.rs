@@ -34,6 +34,9 @@ const APPLY_LIMIT: Duration = Duration::from_mins(10);
 /// How long a stop may take to happen.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// How often the monitor is told that the operator is there, at most.
+const STIR: Duration = Duration::from_secs(1);
+
 /// How many events are taken in between two frames at most: a flood must not keep the screen from
 /// being drawn.
 const DRAIN: usize = 1_000;
@@ -111,7 +114,7 @@ async fn drive(
         signals,
     };
     ears.tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let hands = Hands { monitor, operator, results };
+    let mut hands = Hands { monitor, operator, results, stirred: Instant::now() };
     for message in ears.first() {
         for command in update(&mut app, message) {
             hands.carry_out(surface, command)?;
@@ -127,6 +130,9 @@ async fn drive(
             let Some(next) = heard else { break };
             match next {
                 Heard::Message(message) => {
+                    if matches!(message, Message::Input(_)) {
+                        hands.stir();
+                    }
                     for command in update(&mut app, message) {
                         match hands.carry_out(surface, command)? {
                             Next::GoOn => {}
@@ -256,9 +262,19 @@ struct Hands {
     monitor: MonitorHandle,
     operator: Arc<dyn Operator>,
     results: mpsc::Sender<Message>,
+    /// When the monitor was last told that the operator is there.
+    stirred: Instant,
 }
 
 impl Hands {
+    /// Tells the monitor that the operator is there: it may have become slow.
+    fn stir(&mut self) {
+        if self.stirred.elapsed() >= STIR {
+            self.stirred = Instant::now();
+            self.monitor.stir();
+        }
+    }
+
     /// Carries a command out; what takes time does so in the background.
     fn carry_out(&self, surface: &mut impl Surface, command: Command) -> io::Result<Next> {
         match command {

@@ -21,6 +21,7 @@ mod message;
 mod operator;
 mod order;
 mod query;
+mod quiet;
 mod rows;
 mod run_list;
 mod terminal;
