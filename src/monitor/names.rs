@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    blueprint::{BlueprintId, WorkerName},
+    blueprint::{BlueprintId, RunId, WorkerName},
     cluster::StatusItem,
 };
 
@@ -18,12 +18,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Has an item share its names with those before it, and drops what no list shows.
+    /// Has an item share its names with those before it, and drops what no list shows. What is its
+    /// own is copied: kept where it was read, it would keep the memory around it from being used
+    /// again.
     pub(super) fn slim(&mut self, mut item: StatusItem) -> StatusItem {
         item.final_status = None;
-        if let Some(error) = &mut item.error {
-            error.shrink_to_fit();
-        }
+        item.run_id = RunId::from(item.run_id.as_str());
+        item.parent_run_id = item.parent_run_id.map(|parent| RunId::from(parent.as_str()));
+        item.error = item.error.map(|error| error.as_str().to_owned());
         if let Some(id) = &mut item.blueprint_id {
             share(&mut self.blueprints, id);
         }

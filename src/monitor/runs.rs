@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     blueprint::RunId,
-    cluster::{ChangeMark, Clock, Result, StateStore, StatusItem, StatusQuery},
+    cluster::{ChangeMark, Clock, Result, StateStore, StatusItem, StatusPage, StatusQuery},
     engine::{RunStatus, Timestamp},
 };
 
@@ -51,7 +51,7 @@ pub struct RunChange<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct RunsView {
     rows: OrdMap<RunKey, Arc<RunRow>>,
-    keys: OrdMap<RunId, RunKey>,
+    by_id: OrdMap<RunId, Arc<RunRow>>,
     /// The running runs that are not stalled, by the time since when they are silent.
     moving: OrdSet<(Timestamp, RunId)>,
     counts: StatusCounts,
@@ -97,7 +97,7 @@ impl RunsView {
 
     /// A run.
     pub fn get(&self, run: &str) -> Option<&Arc<RunRow>> {
-        self.rows.get(self.keys.get(run)?)
+        self.by_id.get(run)
     }
 
     /// How many there are.
@@ -140,15 +140,15 @@ impl RunsView {
             self.moving.insert((since, run.clone()));
         }
         let key = (Reverse(row.item.started_at), run.clone());
-        self.keys.insert(run, key.clone());
-        self.rows.insert(key, Arc::new(row));
+        let row = Arc::new(row);
+        self.by_id.insert(run, row.clone());
+        self.rows.insert(key, row);
         true
     }
 
     fn remove(&mut self, run: &RunId) {
-        let Some(row) = self.keys.remove(run).and_then(|key| self.rows.remove(&key)) else {
-            return;
-        };
+        let Some(row) = self.by_id.remove(run) else { return };
+        self.rows.remove(&(Reverse(row.item.started_at), run.clone()));
         if let Some(since) = row.silent_since() {
             self.moving.remove(&(since, run.clone()));
         }
@@ -275,11 +275,15 @@ impl RunsSource {
             self.state.list_statuses(&unfinished),
         )?;
         let mark = newest.mark.min(unfinished.mark);
-        let mut items: Vec<StatusItem> =
-            newest.items.into_iter().map(|versioned| versioned.item).collect();
+        let mut items = self.slim(newest);
         self.older = Older::after(&items, limit, None);
-        items.extend(unfinished.items.into_iter().map(|versioned| versioned.item));
+        items.extend(self.slim(unfinished));
         Ok((items, mark))
+    }
+
+    /// What is kept of a page.
+    fn slim(&mut self, page: StatusPage) -> Vec<StatusItem> {
+        page.items.into_iter().map(|versioned| self.names.slim(versioned.item)).collect()
     }
 
     /// Older runs, as many pages of them as a moment allows, while there is room for more.
@@ -293,7 +297,7 @@ impl RunsSource {
             }
             let query = StatusQuery { started_until: Some(until), limit, ..StatusQuery::default() };
             let page: Vec<StatusItem> = match self.state.list_statuses(&query).await {
-                Ok(page) => page.items.into_iter().map(|versioned| versioned.item).collect(),
+                Ok(page) => self.slim(page),
                 // What changes is more urgent: this waits for the next look.
                 Err(error) => {
                     tracing::debug!(%error, "could not read older runs");
@@ -310,7 +314,7 @@ impl RunsSource {
         found
     }
 
-    async fn changes(&self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
+    async fn changes(&mut self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
         let mut items = Vec::new();
         let mut limit = PAGE;
         for _ in 0..PAGES {
@@ -323,7 +327,7 @@ impl RunsSource {
             }
             let full = page.items.len() >= limit;
             mark = mark.max(page.mark);
-            items.extend(page.items.into_iter().map(|versioned| versioned.item));
+            items.extend(self.slim(page));
             if !full {
                 break;
             }
@@ -343,9 +347,9 @@ impl Source for RunsSource {
     async fn look(&mut self, current: &Snapshot) -> Result<Option<RunsView>> {
         let mut view = (*current.runs.data).clone();
         let (now, stalled_after) = (self.clock.now(), self.stalled_after);
-        let row = |item: StatusItem, names: &mut Names| {
+        let row = |item: StatusItem| {
             let stalled = is_stalled(&item, now, stalled_after);
-            RunRow { item: names.slim(item), stalled }
+            RunRow { item, stalled }
         };
         let mut changed = false;
         let (items, mark) = match self.mark {
@@ -354,15 +358,14 @@ impl Source for RunsSource {
                 // Older ones first: what changed since is newer than what they show.
                 let room = self.limit.saturating_sub(view.len());
                 for item in self.older(room).await {
-                    changed |=
-                        view.get(&item.run_id).is_none() && view.put(row(item, &mut self.names));
+                    changed |= view.get(&item.run_id).is_none() && view.put(row(item));
                 }
                 self.changes(mark).await?
             }
         };
         self.mark = Some(mark);
         for item in items {
-            changed |= view.put(row(item, &mut self.names));
+            changed |= view.put(row(item));
         }
         changed |= view.judge(now, self.stalled_after);
         view.shrink(self.limit);

@@ -16,13 +16,68 @@ const BYTES: usize = 32 * 1024 * 1024;
 /// How many targets are told apart; what comes beyond counts as the last one.
 const TARGETS: usize = 1_000;
 
+/// How many bytes of text are kept in one piece.
+const BLOCK: usize = 64 * 1024;
+
 /// A line that is kept.
-#[derive(Debug)]
-pub(super) struct Entry {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
     pub(super) at: Timestamp,
     pub(super) level: Level,
+    pub(super) text: &'a str,
+}
+
+/// The same as it is stored.
+#[derive(Debug)]
+struct Stored {
+    at: Timestamp,
+    /// The number of the block that its text is in.
+    block: u32,
+    start: u32,
+    length: u32,
     target: u16,
-    pub(super) text: Box<str>,
+    level: Level,
+}
+
+/// The texts of many lines, put one after another into pieces of memory: one by one they would take
+/// twice as much.
+#[derive(Debug, Default)]
+struct Texts {
+    blocks: VecDeque<String>,
+    /// The number of the oldest block that is kept.
+    first: u32,
+}
+
+impl Texts {
+    /// Puts a text in. Returns its block and where it begins there.
+    fn put(&mut self, text: &str) -> (u32, u32) {
+        let fits = |block: &String| block.len() + text.len() <= BLOCK;
+        if !self.blocks.back().is_some_and(fits) {
+            self.blocks.push_back(String::with_capacity(BLOCK.max(text.len())));
+        }
+        let number = u32::try_from(self.blocks.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let mut start = 0;
+        if let Some(block) = self.blocks.back_mut() {
+            start = u32::try_from(block.len()).unwrap_or(u32::MAX);
+            block.push_str(text);
+        }
+        (self.first.wrapping_add(number), start)
+    }
+
+    fn get(&self, stored: &Stored) -> &str {
+        let block = stored.block.wrapping_sub(self.first) as usize;
+        let start = stored.start as usize;
+        let text =
+            self.blocks.get(block).and_then(|it| it.get(start..start + stored.length as usize));
+        text.unwrap_or_default()
+    }
+
+    /// Forgets all blocks before one.
+    fn drop_before(&mut self, block: u32) {
+        while self.first != block && self.blocks.pop_front().is_some() {
+            self.first = self.first.wrapping_add(1);
+        }
+    }
 }
 
 /// A part of the program that logs, and how much of it is shown.
@@ -63,7 +118,8 @@ impl Shown {
 /// The lines. Each has a number that stays the same; those that are dropped are the oldest.
 #[derive(Default)]
 pub(super) struct LogBook {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<Stored>,
+    texts: Texts,
     /// The number of the oldest one that is kept.
     first: u64,
     bytes: usize,
@@ -84,8 +140,9 @@ impl LogBook {
         for line in lines {
             let target = self.number_of(&line.target);
             self.bytes += line.text.len();
-            let text = line.text.into_boxed_str();
-            let entry = Entry { at: line.at, level: line.level, target, text };
+            let (block, start) = self.texts.put(&line.text);
+            let length = u32::try_from(line.text.len()).unwrap_or(u32::MAX);
+            let entry = Stored { at: line.at, block, start, length, target, level: line.level };
             if self.takes(&entry) {
                 self.shown.push_back(self.first + self.entries.len() as u64);
             }
@@ -98,7 +155,10 @@ impl LogBook {
 
     fn drop_oldest(&mut self) {
         let Some(gone) = self.entries.pop_front() else { return };
-        self.bytes -= gone.text.len();
+        self.bytes -= gone.length as usize;
+        if let Some(oldest) = self.entries.front() {
+            self.texts.drop_before(oldest.block);
+        }
         if self.shown.front() == Some(&self.first) {
             self.shown.pop_front();
         }
@@ -136,12 +196,10 @@ impl LogBook {
     }
 
     /// The line at a place among those that are shown.
-    pub(super) fn get(&self, place: usize) -> Option<&Entry> {
-        self.entry(*self.shown.get(place)?)
-    }
-
-    fn entry(&self, number: u64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    pub(super) fn get(&self, place: usize) -> Option<Entry<'_>> {
+        let number = *self.shown.get(place)?;
+        let stored = self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)?;
+        Some(Entry { at: stored.at, level: stored.level, text: self.texts.get(stored) })
     }
 
     /// The number of the line at a place.
@@ -198,10 +256,10 @@ impl LogBook {
         self.search.found_in(text)
     }
 
-    fn takes(&self, entry: &Entry) -> bool {
+    fn takes(&self, entry: &Stored) -> bool {
         self.only.is_none_or(|only| only == entry.target)
             && self.targets[entry.target as usize].shown.shows(entry.level)
-            && self.search.takes(&entry.text)
+            && (self.search.is_empty() || self.search.takes(self.texts.get(entry)))
     }
 
     fn select(&mut self) {
@@ -231,6 +289,10 @@ impl Search {
             }
         }
         search
+    }
+
+    fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.unwanted.is_empty()
     }
 
     fn takes(&self, text: &str) -> bool {
@@ -274,7 +336,7 @@ mod tests {
     }
 
     fn shown(book: &LogBook) -> Vec<&str> {
-        (0..book.count()).filter_map(|at| book.get(at)).map(|entry| &*entry.text).collect()
+        (0..book.count()).filter_map(|at| book.get(at)).map(|entry| entry.text).collect()
     }
 
     fn book() -> LogBook {
@@ -344,10 +406,10 @@ mod tests {
         book.search("9");
         book.add((0..600).map(|_| line("t", Level::INFO, "9 and more")).collect());
         assert_eq!(book.len(), LINES);
-        assert_eq!(book.get(0).map(|entry| &*entry.text), Some("609"));
+        assert_eq!(book.get(0).map(|entry| entry.text), Some("609"));
         assert_eq!(number.map(|number| book.place(number)), Some(0), "the next one that is kept");
         book.search("");
-        assert_eq!(book.get(0).map(|entry| &*entry.text), Some("600"));
+        assert_eq!(book.get(0).map(|entry| entry.text), Some("600"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
 pub(super) const AT_ONCE: usize = 5_000;
 
 /// Up to so many changes are worked into a list; beyond it is made anew.
-const CHANGES: usize = 1_000;
+const CHANGES: usize = 250;
 
 /// How soon a long list is made anew because of time alone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -181,12 +181,14 @@ impl RunList {
         let mut come = Vec::new();
         for change in changes {
             // Whether it is listed is a question to the list: the filter may have turned.
-            gone.extend(change.was.and_then(|was| self.rows.place(was).ok()));
+            let was = change.was.map(|was| (was, self.rows.place(was)));
+            gone.extend(was.and_then(|(_, place)| place.ok()));
             if let Some(row) = change.now {
                 self.turns_at = earlier(self.turns_at, self.filter.turns_at(row, now));
                 if self.filter.takes_run(row, now) {
-                    let place = self.rows.place(row).unwrap_or_else(|place| place);
-                    come.push((place, row.clone()));
+                    let alike = was.filter(|(was, _)| self.rows.order.compare(was, row).is_eq());
+                    let place = alike.map_or_else(|| self.rows.place(row), |(_, place)| place);
+                    come.push((place.unwrap_or_else(|place| place), row.clone()));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowcraft_tui::{
     engine::{RunStatus, Timestamp},
     monitor::{RunRow, RunsView, Snapshot},
-    tui::{Access, Command, Headless, ListJob, Message, Operation},
+    tui::{Access, Command, Headless, ListJob, Message, Operation, Preview},
 };
 
 use crate::fixture::{NOW, dashboard, dashboard_of, item, live, runs, snapshot};
@@ -181,4 +181,25 @@ fn all_rows_are_marked_and_acted_on() {
     assert_eq!(runs.len(), 5_999);
     dashboard.press("esc *");
     lacks(&mut dashboard, "marked");
+}
+
+#[test]
+fn a_plan_of_many_lines_can_be_read_to_its_end() {
+    let mut dashboard = dashboard((80, 24));
+    dashboard.press("2 x");
+    let lines = (0..5_000).map(|at| format!("run run-{at:05}: running → cancelled")).collect();
+    let plan = Preview { lines, affects: 5_000, plan: None };
+    dashboard.hear(Message::Previewed { ticket: 1, result: Ok(plan) });
+    shows(&mut dashboard, "it concerns 5000:");
+    shows(&mut dashboard, "run-00000: running");
+    dashboard.press("pagedown j j");
+    lacks(&mut dashboard, "it concerns");
+    shows(&mut dashboard, "run-00011: running");
+    for _ in 0..600 {
+        dashboard.press("pagedown");
+    }
+    shows(&mut dashboard, "run-04999: running");
+    shows(&mut dashboard, "This can't be undone.");
+    dashboard.press("k");
+    lacks(&mut dashboard, "This can't be undone.");
 }

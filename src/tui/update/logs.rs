@@ -69,7 +69,7 @@ pub(super) fn scroll(app: &mut App, by: i32) {
     };
     let book = &app.logs.book;
     let tall = |place: usize| {
-        let lines = book.get(place).map_or(1, |entry| log_entry_height(entry, width));
+        let lines = book.get(place).map_or(1, |entry| log_entry_height(&entry, width));
         i32::try_from(lines).unwrap_or(1)
     };
     // The lowest line of the first page: there is nothing to be seen further up.

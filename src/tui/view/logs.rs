@@ -141,7 +141,9 @@ fn draw_lines(app: &App, canvas: &mut Canvas<'_>, area: Rect, at: Option<usize>)
         if up.len() >= height {
             break;
         }
-        up.extend(wrapped(entry, width, &zone).into_iter().rev().map(|it| (it, role(entry.level))));
+        up.extend(
+            wrapped(&entry, width, &zone).into_iter().rev().map(|it| (it, role(entry.level))),
+        );
     }
     up.truncate(height);
     up.reverse();
@@ -150,7 +152,7 @@ fn draw_lines(app: &App, canvas: &mut Canvas<'_>, area: Rect, at: Option<usize>)
         if lines.len() >= height {
             break;
         }
-        lines.extend(wrapped(entry, width, &zone).into_iter().map(|it| (it, role(entry.level))));
+        lines.extend(wrapped(&entry, width, &zone).into_iter().map(|it| (it, role(entry.level))));
     }
     for (y, (line, role)) in (area.top()..area.bottom()).zip(&lines) {
         canvas.text(area.x, y, area.width, line, canvas.style(*role));
@@ -181,12 +183,12 @@ fn role(level: Level) -> Role {
 }
 
 /// How many lines an entry takes.
-pub(in crate::tui) fn tall(entry: &Entry, width: u16) -> usize {
+pub(in crate::tui) fn tall(entry: &Entry<'_>, width: u16) -> usize {
     wrapped(entry, usize::from(width), &TimeZone::UTC).len()
 }
 
 /// The lines of an entry: made harmless, broken by cells. At least one.
-fn wrapped(entry: &Entry, width: usize, zone: &TimeZone) -> Vec<String> {
+fn wrapped(entry: &Entry<'_>, width: usize, zone: &TimeZone) -> Vec<String> {
     // The level's name is as wide for all, and says without colour what the colour says.
     let name = match entry.level {
         Level::ERROR => "ERROR",
