@@ -64,14 +64,14 @@ pub(crate) fn run(at: usize) -> StatusItem {
         parent_run_id: (at % 10 == 3).then(|| id(at + 1).into()),
         next_due_at: None,
         worker: Some(format!("worker-eu-west-{}", at % 12).into()),
-        final_status: status.is_final().then_some(last),
+        final_status: status.is_final().then(|| Box::new(last)),
     }
 }
 
 fn row(at: usize) -> RunRow {
     let mut item = run(at);
     item.final_status = None;
-    let stalled = item.status == Some(RunStatus::Running) && at % 1_000 == 0;
+    let stalled = item.status == Some(RunStatus::Running) && at.is_multiple_of(1_000);
     RunRow { item, stalled }
 }
 
@@ -228,17 +228,19 @@ fn detail() -> RunDetail {
 
 /// The lines of a busy worker; one target has very few.
 pub(crate) fn log_lines() -> Vec<LogLine> {
-    let line = |at: usize| {
-        let (level, target) = match at % 50_000 {
-            7 => (Level::WARN, "a_rare_target"),
-            at if at % 100 == 0 => (Level::ERROR, "flowcraft_tui::worker::chain"),
-            at if at % 3 == 0 => (Level::DEBUG, "flowcraft_tui::worker::lease"),
-            _ => (Level::INFO, "node::charge"),
-        };
-        let text = format!("took a job run={} node={} attempt=1", id(at), node_name(at % 40));
-        LogLine { at: ago(LINES - at), level, target: target.into(), text }
+    (0..LINES).map(log_line).collect()
+}
+
+/// One of them.
+pub(crate) fn log_line(at: usize) -> LogLine {
+    let (level, target) = match at % 50_000 {
+        7 => (Level::WARN, "a_rare_target"),
+        at if at % 100 == 0 => (Level::ERROR, "flowcraft_tui::worker::chain"),
+        at if at % 3 == 0 => (Level::DEBUG, "flowcraft_tui::worker::lease"),
+        _ => (Level::INFO, "node::charge"),
     };
-    (0..LINES).map(line).collect()
+    let text = format!("took a job run={} node={} attempt=1", id(at), node_name(at % 40));
+    LogLine { at: ago(LINES - at), level, target: target.into(), text }
 }
 
 pub(crate) fn snapshot() -> Snapshot {

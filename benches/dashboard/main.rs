@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster::{NOW, RUNS, catalog, log_lines, run, snapshot, some_changed};
+use cluster::{NOW, RUNS, catalog, log_line, log_lines, run, snapshot, some_changed};
 use criterion::{Criterion, SamplingMode, measurement::WallTime};
 use flowcraft_tui::{
     engine::Timestamp,
@@ -262,7 +262,7 @@ fn updates(criterion: &mut Criterion<WallTime>) -> Vec<Measured> {
         timed(|| dashboard.hear(Message::Tick(Timestamp::from_seconds(clock))))
     }));
     add(measure(criterion, "update", "1,000 log lines".to_owned(), UPDATE, || {
-        let lines = log_lines().into_iter().take(1_000).collect();
+        let lines = (0..1_000).map(log_line).collect();
         timed(|| dashboard.hear(Message::LogLines(lines)))
     }));
     dashboard.press("7");

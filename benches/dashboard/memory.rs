@@ -69,7 +69,11 @@ pub(crate) fn measure_here(path: &Path) {
     }
     dashboard.press("2 o");
     let listed = resident();
-    dashboard.hear(Message::LogLines(cluster::log_lines()));
+    // A few at a time, as they come.
+    for from in (0..cluster::LINES).step_by(100) {
+        let lines = (from..from + 100).map(cluster::log_line).collect();
+        dashboard.hear(Message::LogLines(lines));
+    }
     dashboard.press("7");
     let all = resident();
     drop(handle);

@@ -66,7 +66,7 @@ mod tests {
             parent_run_id: None,
             next_due_at: None,
             worker: Some("w".into()),
-            final_status: Some(serde_json::json!({"status": "failed"})),
+            final_status: Some(Box::new(serde_json::json!({"status": "failed"}))),
         }
     }
 

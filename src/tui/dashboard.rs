@@ -71,7 +71,9 @@ pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
     // Before the terminal is taken: from then on no signal may end the process as it stands.
     let signals = Signals::new()?;
     let mut screen = Screen::take_over()?;
-    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, log_pipe(), deps)).await;
+    // Apart: all of the dashboard's state is in it.
+    let driven = Box::pin(drive(&mut screen, EventStream::new(), signals, log_pipe(), deps));
+    let ended = on_stage(driven).await;
     match ended {
         Err(error) if is_lost(&error) => Ok(ExitReason::TerminalLost),
         ended => ended,

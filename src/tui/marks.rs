@@ -81,7 +81,10 @@ impl FromIterator<String> for Marks {
 mod tests {
     use std::sync::Arc;
 
-    use super::{super::run_list::RunList, *};
+    use super::{
+        super::run_list::{Recipe, RunList},
+        *,
+    };
     use crate::{
         cluster::StatusItem,
         engine::{RunStatus, Timestamp},
@@ -106,7 +109,7 @@ mod tests {
             };
             view.put(RunRow { item, stalled: false });
         }
-        let list = RunList::new(Arc::new(view), Default::default(), Timestamp::default());
+        let list = RunList::new(Arc::new(view), Recipe::default(), Timestamp::default());
         list.rows().clone()
     }
 

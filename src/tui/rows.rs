@@ -169,13 +169,13 @@ impl App {
             state.sync(
                 count,
                 |row| self.key(list, row),
-                |key| match list {
-                    ListId::Runs => self.rows.runs.position(key),
-                    // Mostly it has not moved.
-                    _ => {
-                        let mut places = std::iter::once(at).chain(0..count);
-                        places.find(|row| self.has_key(list, *row, key))
+                |key| {
+                    if list == ListId::Runs {
+                        return self.rows.runs.position(key);
                     }
+                    // Mostly it has not moved.
+                    let mut places = std::iter::once(at).chain(0..count);
+                    places.find(|row| self.has_key(list, *row, key))
                 },
             );
             self.lists[list as usize] = state;

@@ -33,8 +33,22 @@ const EVENT_LINES: usize = 20;
 
 /// The pane of the overview: the latest lines.
 pub(super) fn draw_pane(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let inside = pane::open(app, canvas, area, ListId::Logs, "Logs", None::<&Sourced<()>>);
+    let title = title(app);
+    let inside = pane::open(app, canvas, area, ListId::Logs, &title, None::<&Sourced<()>>);
     draw_lines(app, canvas, inside, app.logs.book.count().checked_sub(1));
+}
+
+/// What is shown of the log, where that is not all of it.
+fn title(app: &App) -> String {
+    let book = &app.logs.book;
+    let mut title = "Logs".to_owned();
+    if book.count() < book.len() {
+        title = format!("{title}  {} of {}", book.count(), book.len());
+    }
+    if let Some(only) = book.only() {
+        title = format!("{title}  {MARK} only {only}");
+    }
+    title
 }
 
 /// The screen: levels for each target, and the lines.
@@ -46,16 +60,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         (Some(number), Some(last)) => Some(logs.book.place(number).min(last)),
         (_, last) => last,
     };
-    let mut title = match (logs.held, last.zip(at).map_or(0, |(last, at)| last - at)) {
-        (None, _) => "Logs".to_owned(),
-        (Some(_), below) => format!("Logs, held: {below} below, {bottom} follows again"),
+    let below = last.zip(at).map_or(0, |(last, at)| last - at);
+    let title = match logs.held {
+        None => title(app),
+        Some(_) => format!("Logs, held: {below} below, {bottom} follows again"),
     };
-    if let Some(only) = logs.book.only() {
-        title = format!("{title}  {MARK} only {only}");
-    }
-    if logs.book.count() < logs.book.len() {
-        title = format!("{title}  {} of {}", logs.book.count(), logs.book.len());
-    }
     if !logs.targets || area.width < SMART_WIDTH || area.height < SMART_HEIGHT + 3 {
         let inside = pane::open(app, canvas, area, ListId::Logs, &title, None::<&Sourced<()>>);
         draw_lines(app, canvas, inside, at);

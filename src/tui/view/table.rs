@@ -125,7 +125,7 @@ impl Table<'_> {
         for (y, at) in (body.top()..body.bottom()).zip(first..self.count) {
             let Some((key, cells)) = row(at) else { continue };
             let selected = at == self.state.index;
-            let marked = self.state.marked.contains(&*key);
+            let marked = self.state.marked.contains(&key);
             for ((column, place), (text, role)) in self.columns.iter().zip(&places).zip(&cells) {
                 let Some((x, width)) = place else { continue };
                 let style = if self.stale { dim } else { canvas.style(*role) };
