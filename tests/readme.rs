@@ -10,7 +10,7 @@ use flowcraft_tui::{
     blueprint::{LintContext, lint, load},
     cli::args::Args,
     nodes::NodeDefinition,
-    tui::key_table_markdown,
+    tui::{filter_table_markdown, key_table_markdown},
 };
 
 fn path(name: &str) -> PathBuf {
@@ -52,6 +52,7 @@ fn what_is_made_from_something_else_is_like_it() {
     has_section("ask", &block("json", &read("examples/hello/blueprints/ask.json")));
     has_section("greet", &block("python", &read("examples/hello/greet.py")));
     has_section("keys", &key_table_markdown());
+    has_section("filter", &filter_table_markdown());
     has_section("config", &block("toml", &read("src/config/sample.toml")));
 }
 

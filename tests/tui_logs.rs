@@ -1,107 +1,90 @@
-//! Log lines on the screen. Apart from the other tests: tui-logger's buffer is one for a process.
+//! Log lines on the screen. Apart from the other tests: where lines are collected is one for a
+//! process.
 #![allow(clippy::unwrap_used)] // Tests.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use flowcraft_tui::{
-    cluster::StatusItem,
-    engine::{Head, RunDocument, RunStatus, Timestamp},
-    monitor::{RunDetail, RunRow, RunsView, Snapshot, Sourced},
-    tui::{Access, Headless, Message, start_log},
+    engine::Timestamp,
+    monitor::Snapshot,
+    tui::{Access, Headless, Message, fetch_log_lines, log_layer},
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-fn settle() {
-    // Lines are moved to where widgets see them every ten milliseconds.
-    std::thread::sleep(Duration::from_millis(60));
-    tui_logger::move_events();
-}
-
-fn item(run: &str) -> StatusItem {
-    StatusItem {
-        run_id: run.into(),
-        status: Some(RunStatus::Running),
-        last_updated: Timestamp::default(),
-        blueprint_id: None,
-        started_at: None,
-        nodes: None,
-        error: None,
-        parent_run_id: None,
-        next_due_at: None,
-        worker: None,
-        final_status: None,
-        remarks: flowcraft_tui::cluster::Remarks::default(),
-    }
-}
-
-fn detail() -> RunDetail {
-    let document = RunDocument::new(Head::unadopted(None, None, Timestamp::default()));
-    RunDetail::render(&"order-1".into(), &document, None, &[])
+fn hear(dashboard: &mut Headless) {
+    dashboard.hear(Message::LogLines(fetch_log_lines()));
 }
 
 #[test]
 fn lines_show_harmless_and_follow_until_scrolled() {
-    let layer = start_log(LevelFilter::DEBUG).unwrap();
+    let layer = log_layer(LevelFilter::DEBUG);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     tracing::error!(run = "order-1", "boom \u{1b}[2J\u{202e}txet 日本語日本語");
     tracing::warn!("\u{7}");
     tracing::info!("{}", "a long line ".repeat(40));
-    settle();
+    tracing::trace!("too fine");
     let snapshot = Arc::new(Snapshot::empty("logs"));
     let mut dashboard =
         Headless::new(snapshot, Timestamp::from_seconds(1_800_000_000), (80, 24), Access::Full);
-    dashboard.hear(Message::LogLines);
+    hear(&mut dashboard);
     let overview = dashboard.text();
     assert!(overview.contains("a long line"), "{overview}");
     dashboard.press("7");
     let logs = dashboard.text();
     assert!(logs.contains("ERROR boom ␛[2Jtxet"), "{logs}");
-    assert!(logs.contains("Targets"), "{logs}");
-    assert!(logs.contains("tui_logs"), "the target is listed: {logs}");
-    assert!(!logs.contains(['\u{1b}', '\u{7}', '\u{202e}']));
+    assert!(logs.contains("run=order-1"), "{logs}");
+    assert!(logs.contains("▶ EWIDT tui_logs"), "the target is listed: {logs}");
+    assert!(!logs.contains(['\u{1b}', '\u{7}', '\u{202e}']) && !logs.contains("too fine"));
 
     for at in 0..200 {
         tracing::debug!("line {at}");
     }
-    settle();
-    dashboard.hear(Message::LogLines);
+    hear(&mut dashboard);
     let logs = dashboard.text();
     assert!(logs.contains("line 199"), "{logs}");
     dashboard.press("pageup pageup");
     let held = dashboard.text();
-    assert!(!held.contains("line 199") && held.contains("Logs, held: G follows again"), "{held}");
+    assert!(!held.contains("line 199") && held.contains("Logs, held: "), "{held}");
     tracing::debug!("a new one");
-    settle();
-    dashboard.hear(Message::LogLines);
-    assert!(!dashboard.text().contains("a new one"), "it is held");
+    hear(&mut dashboard);
+    let still = dashboard.text();
+    assert!(!still.contains("a new one") && still.contains("line 165"), "it is held: {still}");
     dashboard.press("G");
     assert!(dashboard.text().contains("a new one"));
+    dashboard.press("g");
+    let first = dashboard.text();
+    assert!(first.contains("ERROR boom") && !first.contains("a new one"), "{first}");
+    for _ in 0..15 {
+        dashboard.press("pagedown");
+    }
+    let last = dashboard.text();
+    assert!(last.contains("a new one") && !last.contains("held"), "it follows again: {last}");
+
+    dashboard.press("/");
+    dashboard.type_text("LINE 19 -190");
+    let found = dashboard.text();
+    assert!(found.contains("line 191") && found.contains("line 119"), "{found}");
+    assert!(!found.contains("line 190") && found.contains("11 of 204"), "{found}");
+    dashboard.press("esc");
+    assert!(dashboard.text().contains("a new one"));
+
+    dashboard.press("left left");
+    let fewer = dashboard.text();
+    assert!(fewer.contains("▶ EWI·· tui_logs") && !fewer.contains("line 199"), "{fewer}");
+    dashboard.press("right");
+    assert!(dashboard.text().contains("line 199"));
     dashboard.press("space");
     assert!(!dashboard.text().contains("Targets"));
-
-    let span = tracing::info_span!("node", run = "order-1", node = "pay");
-    span.in_scope(|| tracing::info!("from inside"));
-    tracing::info!("Cancel run order-1: done");
-    let status = item("order-1");
-    let mut runs = RunsView::default();
-    runs.put(RunRow { item: status, stalled: false });
-    let mut snapshot = Snapshot::empty("logs");
-    snapshot.runs = Sourced { data: Arc::new(runs), ..Sourced::default() };
-    snapshot.detail = Sourced { data: Arc::new(Some(detail())), ..Sourced::default() };
-    dashboard.hear(Message::Snapshot(snapshot.into()));
-    dashboard.hear_process_log();
-    dashboard.press("2 enter V");
-    let logs = dashboard.text();
-    assert!(logs.contains("ERROR     boom ␛[2Jtxet"), "{logs}");
-    assert!(logs.contains("info  pay from inside"), "{logs}");
-    assert!(logs.contains("Cancel run order-1: done"), "{logs}");
-    assert!(!logs.contains("line 199"), "{logs}");
+    dashboard.press("up");
+    assert!(!dashboard.text().contains("a new one"), "without targets the arrows scroll");
+    dashboard.press("esc");
+    assert!(dashboard.text().contains("a new one"));
 
     for width in 1..90 {
         for height in [1, 2, 3, 5, 8, 13, 24] {
             dashboard.resize((width, height));
-            dashboard.press("7 pageup space pagedown enter esc 1");
+            dashboard.press("7 pageup space pagedown up enter esc g 1");
         }
     }
 }

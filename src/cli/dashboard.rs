@@ -35,6 +35,9 @@ use crate::{
 /// How often the worker's own state is looked at.
 const WORKER_LOOKS: Duration = Duration::from_millis(200);
 
+/// The same while it has nothing to do.
+const IDLE_LOOKS: Duration = Duration::from_secs(1);
+
 /// How long saying goodbye to the cluster may take when the worker is stopped at once.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -250,10 +253,12 @@ pub(super) fn report(worker: &Worker) -> watch::Receiver<WorkerStatus> {
     let (sender, receiver) = watch::channel(status(worker));
     let worker = worker.clone();
     tokio::spawn(async move {
+        let mut pause = WORKER_LOOKS;
         while !sender.is_closed() {
-            tokio::time::sleep(WORKER_LOOKS).await;
+            tokio::time::sleep(pause).await;
             let now = status(&worker);
-            sender.send_if_modified(|shown| std::mem::replace(shown, now) != now);
+            let changed = sender.send_if_modified(|shown| std::mem::replace(shown, now) != now);
+            pause = if changed || now.in_flight > 0 { WORKER_LOOKS } else { IDLE_LOOKS };
         }
     });
     receiver

@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{exit::CliError, output::colours_wanted};
-use crate::{nodes::IN_NODE, recording::LogTap, tui::start_log};
+use crate::{nodes::IN_NODE, recording::LogTap, tui::log_layer};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -65,7 +65,7 @@ pub(super) fn init_dashboard(options: &LogOptions, tap: Option<LogTap>) -> Resul
     let in_node = format!("{IN_NODE}=trace").parse().map_err(io::Error::other).map_err(failed)?;
     let filter = filter.add_directive(in_node);
     tracing_subscriber::registry()
-        .with(start_log(level).map_err(failed)?)
+        .with(log_layer(level))
         .with(filter)
         .with(tap)
         .try_init()

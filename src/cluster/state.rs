@@ -67,9 +67,10 @@ pub struct StatusItem {
     /// The worker that touched it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerName>,
-    /// The result, once it has ended: `{"status","reason"?,"payload"?}`.
+    /// The result, once it has ended: `{"status","reason"?,"payload"?}`. Apart, so that the many
+    /// items without one are small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub final_status: Option<Value>,
+    pub final_status: Option<Box<Value>>,
     /// What an operator may want to know beside that.
     #[serde(default, flatten)]
     pub remarks: Remarks,

@@ -9,6 +9,7 @@ mod detail;
 #[cfg(test)]
 pub(crate) mod fake;
 mod inputs;
+mod names;
 mod queue;
 mod runs;
 mod snapshot;
@@ -22,7 +23,7 @@ mod watch;
 pub use children::ChildRun;
 pub use cost_view::{Cost, CostOf, CostRow, CostView, WorkerCost};
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
-pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
+pub use runs::{RunChange, RunKey, RunRow, RunsView, StatusCounts};
 pub use snapshot::{
     DeadLetterRow, HolderState, LocksView, QueueView, QueuedJob, Snapshot, SourceState, Sourced,
     WorkersView,

@@ -87,7 +87,10 @@ impl Source for QueueSource {
         if history.len() >= QueueView::HISTORY {
             history.remove(0);
         }
-        history.push(depth.messages);
+        // A queue that was empty all the time has no history: nothing changes then.
+        if depth.messages > 0 || history.iter().any(|depth| *depth > 0) {
+            history.push(depth.messages);
+        }
         let rates = self.rates();
         let view = QueueView {
             depth: depth.messages,

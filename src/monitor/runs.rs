@@ -7,12 +7,13 @@ use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    names::Names,
     snapshot::{Snapshot, Sourced},
     source::Source,
 };
 use crate::{
     blueprint::RunId,
-    cluster::{ChangeMark, Clock, Result, StateStore, StatusItem, StatusQuery},
+    cluster::{ChangeMark, Clock, Result, StateStore, StatusItem, StatusPage, StatusQuery},
     engine::{RunStatus, Timestamp},
 };
 
@@ -39,11 +40,22 @@ pub struct RunRow {
     pub stalled: bool,
 }
 
+/// What became of a run between two views.
+#[derive(Debug, Clone, Copy)]
+pub struct RunChange<'a> {
+    /// How it was; nothing if it was not there.
+    pub was: Option<&'a Arc<RunRow>>,
+    /// How it is; nothing if it is gone, or now has another place.
+    pub now: Option<&'a Arc<RunRow>>,
+}
+
 /// The runs. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct RunsView {
     rows: OrdMap<RunKey, Arc<RunRow>>,
-    keys: OrdMap<RunId, RunKey>,
+    by_id: OrdMap<RunId, Arc<RunRow>>,
+    /// The running runs that are not stalled, by the time since when they are silent.
+    moving: OrdSet<(Timestamp, RunId)>,
     unfinished: OrdSet<RunId>,
     counts: StatusCounts,
 }
@@ -88,7 +100,7 @@ impl RunsView {
 
     /// A run.
     pub fn get(&self, run: &str) -> Option<&Arc<RunRow>> {
-        self.rows.get(self.keys.get(run)?)
+        self.by_id.get(run)
     }
 
     /// The runs that have not ended, by id.
@@ -104,6 +116,36 @@ impl RunsView {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The runs that are not as they were in an earlier view: a walk through both, side by side,
+    /// that passes over what they share row by row. (The map's own comparison passes over more, and
+    /// over some changes, too: those of the first entry of a node behind one that both maps share.)
+    pub fn changes<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = RunChange<'a>> {
+        let (mut old, mut new) = (earlier.rows.iter().peekable(), self.rows.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                match (old.peek().copied(), new.peek().copied()) {
+                    (None, None) => return None,
+                    (Some((old_key, was)), Some((new_key, now))) if old_key == new_key => {
+                        old.next();
+                        new.next();
+                        if !Arc::ptr_eq(was, now) && was != now {
+                            return Some(RunChange { was: Some(was), now: Some(now) });
+                        }
+                    }
+                    (Some((old_key, was)), other) if other.is_none_or(|(key, _)| old_key < key) => {
+                        old.next();
+                        return Some(RunChange { was: Some(was), now: None });
+                    }
+                    (_, Some((_, now))) => {
+                        new.next();
+                        return Some(RunChange { was: None, now: Some(now) });
+                    }
+                    (Some(_), None) => return None,
+                }
+            }
+        })
     }
 
     /// How many there are in each status.
@@ -123,68 +165,57 @@ impl RunsView {
         if !row.item.status.is_some_and(RunStatus::is_final) {
             self.unfinished.insert(run.clone());
         }
+        if let Some(since) = row.silent_since() {
+            self.moving.insert((since, run.clone()));
+        }
         let key = (Reverse(row.item.started_at), run.clone());
-        self.keys.insert(run, key.clone());
-        self.rows.insert(key, Arc::new(row));
+        let row = Arc::new(row);
+        self.by_id.insert(run, row.clone());
+        self.rows.insert(key, row);
         true
     }
 
     /// What is different from an earlier view: rows that are new or changed, and runs that are
-    /// gone. A walk through both, side by side: the map's own comparison passes over some changes
-    /// (those of the first entry of a node behind one that both maps share).
+    /// gone.
     pub(crate) fn changes_since<'a>(
         &'a self,
         before: &'a Self,
     ) -> (Vec<&'a Arc<RunRow>>, Vec<&'a RunId>) {
         let (mut put, mut gone) = (Vec::new(), Vec::new());
-        let (mut old, mut new) = (before.rows.iter().peekable(), self.rows.iter().peekable());
-        loop {
-            match (old.peek().copied(), new.peek().copied()) {
-                (Some((_, was)), Some((_, is))) if Arc::ptr_eq(was, is) => {
-                    old.next();
-                    new.next();
+        for change in self.changes(before) {
+            match (change.was, change.now) {
+                (_, Some(now)) => put.push(now),
+                // A run whose start became known has another place, and is not gone.
+                (Some(was), None) if !self.by_id.contains_key(&was.item.run_id) => {
+                    gone.push(&was.item.run_id);
                 }
-                (Some((old_key, was)), Some((new_key, is))) if old_key == new_key => {
-                    if was != is {
-                        put.push(is);
-                    }
-                    old.next();
-                    new.next();
-                }
-                (Some((old_key, _)), other) if other.is_none_or(|(key, _)| old_key < key) => {
-                    // A run whose start became known has another key, and is not gone.
-                    if !self.keys.contains_key(&old_key.1) {
-                        gone.push(&old_key.1);
-                    }
-                    old.next();
-                }
-                (_, Some((_, is))) => {
-                    put.push(is);
-                    new.next();
-                }
-                (_, None) => return (put, gone),
+                _ => {}
             }
         }
+        (put, gone)
     }
 
     /// Takes a run out.
     pub(crate) fn remove(&mut self, run: &RunId) {
-        let Some(row) = self.keys.remove(run).and_then(|key| self.rows.remove(&key)) else {
-            return;
-        };
+        let Some(row) = self.by_id.remove(run) else { return };
+        self.rows.remove(&(Reverse(row.item.started_at), run.clone()));
         self.unfinished.remove(run);
+        if let Some(since) = row.silent_since() {
+            self.moving.remove(&(since, run.clone()));
+        }
         *self.counts.of(row.item.status) -= 1;
         self.counts.stalled -= usize::from(row.stalled);
     }
 
-    /// Marks the unfinished runs that stalled since, or no longer are. Returns whether any did.
+    /// Marks the runs that stalled since the last time. Returns whether any did. A run that is
+    /// stalled stays so until it is touched.
     fn judge(&mut self, now: Timestamp, stalled_after: Duration) -> bool {
         let turned: Vec<RunRow> = self
-            .unfinished
+            .moving
             .iter()
-            .filter_map(|run| self.get(run))
-            .filter(|row| is_stalled(&row.item, now, stalled_after) != row.stalled)
-            .map(|row| RunRow { item: row.item.clone(), stalled: !row.stalled })
+            .take_while(|(since, _)| now.since(*since) >= stalled_after)
+            .filter_map(|(_, run)| self.get(run))
+            .map(|row| RunRow { item: row.item.clone(), stalled: true })
             .collect();
         let any = !turned.is_empty();
         for row in turned {
@@ -210,12 +241,23 @@ impl RunsView {
     }
 }
 
+impl RunRow {
+    /// Since when a run has been silent, if it is to move and not known to be stalled.
+    fn silent_since(&self) -> Option<Timestamp> {
+        let silent = self.item.status == Some(RunStatus::Running) && !self.stalled;
+        silent.then(|| silent_since(&self.item))
+    }
+}
+
+/// When a run last moved, or is next to: nobody waits for it before its timer is due.
+fn silent_since(item: &StatusItem) -> Timestamp {
+    item.next_due_at.map_or(item.last_updated, |due| due.max(item.last_updated))
+}
+
 /// Whether a run should move and has not for `after`: it is running, nobody touched it for that
 /// long, and no timer of it is still to come. An item without a time counts as old.
 fn is_stalled(item: &StatusItem, now: Timestamp, after: Duration) -> bool {
-    item.status == Some(RunStatus::Running)
-        && now.since(item.last_updated) >= after
-        && item.next_due_at.is_none_or(|due| now.since(due) >= after)
+    item.status == Some(RunStatus::Running) && now.since(silent_since(item)) >= after
 }
 
 /// Asks for the runs.
@@ -227,6 +269,7 @@ pub(super) struct RunsSource {
     limit: usize,
     mark: Option<ChangeMark>,
     older: Older,
+    names: Names,
 }
 
 /// Which older runs are still to be read.
@@ -258,7 +301,15 @@ impl RunsSource {
         stalled_after: Duration,
         limit: usize,
     ) -> Self {
-        Self { state, clock, stalled_after, limit, mark: None, older: Older::All }
+        Self {
+            state,
+            clock,
+            stalled_after,
+            limit,
+            mark: None,
+            older: Older::All,
+            names: Names::default(),
+        }
     }
 
     /// The newest runs, and all that are unfinished, however old. The rest follows page by page.
@@ -275,11 +326,15 @@ impl RunsSource {
             self.state.list_statuses(&unfinished),
         )?;
         let mark = newest.mark.min(unfinished.mark);
-        let mut items: Vec<StatusItem> =
-            newest.items.into_iter().map(|versioned| versioned.item).collect();
+        let mut items = self.slim(newest);
         self.older = Older::after(&items, limit, None);
-        items.extend(unfinished.items.into_iter().map(|versioned| versioned.item));
+        items.extend(self.slim(unfinished));
         Ok((items, mark))
+    }
+
+    /// What is kept of a page.
+    fn slim(&mut self, page: StatusPage) -> Vec<StatusItem> {
+        page.items.into_iter().map(|versioned| self.names.slim(versioned.item)).collect()
     }
 
     /// Older runs, as many pages of them as a moment allows, while there is room for more.
@@ -293,7 +348,7 @@ impl RunsSource {
             }
             let query = StatusQuery { started_until: Some(until), limit, ..StatusQuery::default() };
             let page: Vec<StatusItem> = match self.state.list_statuses(&query).await {
-                Ok(page) => page.items.into_iter().map(|versioned| versioned.item).collect(),
+                Ok(page) => self.slim(page),
                 // What changes is more urgent: this waits for the next look.
                 Err(error) => {
                     tracing::debug!(%error, "could not read older runs");
@@ -310,7 +365,7 @@ impl RunsSource {
         found
     }
 
-    async fn changes(&self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
+    async fn changes(&mut self, mut mark: ChangeMark) -> Result<(Vec<StatusItem>, ChangeMark)> {
         let mut items = Vec::new();
         let mut limit = PAGE;
         for _ in 0..PAGES {
@@ -323,7 +378,7 @@ impl RunsSource {
             }
             let full = page.items.len() >= limit;
             mark = mark.max(page.mark);
-            items.extend(page.items.into_iter().map(|versioned| versioned.item));
+            items.extend(self.slim(page));
             if !full {
                 break;
             }
@@ -407,6 +462,26 @@ mod tests {
         assert_eq!(ids, ["new", "old"]);
         let counts = StatusCounts { completed: 1, failed: 1, ..StatusCounts::default() };
         assert_eq!(view.counts(), counts);
+    }
+
+    #[test]
+    fn changes_between_two_views_are_told() {
+        let mut before = RunsView::default();
+        for run in ["a", "b", "c"] {
+            before.put(row(item(run, RunStatus::Running, 1, 1)));
+        }
+        let mut after = before.clone();
+        after.put(row(item("b", RunStatus::Failed, 1, 2)));
+        after.put(row(item("d", RunStatus::Running, 2, 2)));
+        after.remove(&"c".into());
+        let name = |row: Option<&Arc<RunRow>>| row.map(|row| row.item.run_id.to_string());
+        let mut told: Vec<_> =
+            after.changes(&before).map(|change| (name(change.was), name(change.now))).collect();
+        told.sort();
+        let some = |run: &str| Some(run.to_owned());
+        let expected = [(None, some("d")), (some("b"), some("b")), (some("c"), None)];
+        assert_eq!(told, expected);
+        assert_eq!(after.changes(&after.clone()).count(), 0);
     }
 
     #[test]

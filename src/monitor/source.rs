@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rand::Rng;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::snapshot::{REFRESH_AGE, Snapshot, SourceState, Sourced};
@@ -19,6 +19,11 @@ const BACKOFF_CEILING: Duration = Duration::from_secs(30);
 /// An answer that takes longer than this is slow; so many of them in a row are worth a word.
 const SLOW: Duration = Duration::from_secs(1);
 const SLOW_TIMES: usize = 3;
+/// After how many looks at which nothing had changed the pauses get longer.
+const CALM_LOOKS: u32 = 5;
+
+/// How long they get.
+const CALM_PAUSE: Duration = Duration::from_millis(2_500);
 
 /// Something that can be asked for a part of the snapshot.
 #[async_trait]
@@ -36,7 +41,7 @@ pub(super) trait Source: Send + 'static {
 /// When a source is asked, and how long that may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timing {
-    /// The pause after an answer.
+    /// The pause after an answer while things change.
     pub(super) interval: Duration,
     /// How long one look may take.
     pub(super) timeout: Duration,
@@ -51,6 +56,8 @@ pub(super) struct Board {
     pub(super) clock: Arc<dyn Clock>,
     /// Ends the tasks.
     pub(super) cancel: CancellationToken,
+    /// Told when a source has found a change: the others look more often again, too.
+    pub(super) stirred: Arc<Notify>,
 }
 
 impl Board {
@@ -75,6 +82,7 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
 ) {
     let mut failures = 0;
     let mut pace = Pace::default();
+    let mut calm = 0;
     loop {
         let current = board.snapshots.borrow().clone();
         let asked = tokio::time::Instant::now();
@@ -87,6 +95,10 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
             Ok(Ok(data)) => {
                 pace.took(asked.elapsed());
                 let slow = pace.slow();
+                calm = if data.is_some() { 0 } else { calm + 1 };
+                if data.is_some() {
+                    board.stirred.notify_waiters();
+                }
                 board.publish(|snapshot| accept(S::slot(snapshot), data, slow, now));
                 None
             }
@@ -106,14 +118,24 @@ pub(super) async fn run<S: Source, W: Clone + Send + Sync>(
             pause
         } else {
             failures = 0;
-            timing.interval
+            calm_pause(timing.interval, calm)
         };
-        tokio::select! {
-            () = board.cancel.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-            woken = wake.changed() => {
-                if woken.is_err() {
-                    return;
+        let mut sleep = std::pin::pin!(tokio::time::sleep(pause));
+        let looked = tokio::time::Instant::now();
+        loop {
+            tokio::select! {
+                () = board.cancel.cancelled() => return,
+                () = &mut sleep => break,
+                woken = wake.changed() => {
+                    if woken.is_err() {
+                        return;
+                    }
+                    calm = 0;
+                    break;
+                }
+                () = board.stirred.notified(), if failures == 0 && calm > CALM_LOOKS => {
+                    calm = 0;
+                    sleep.as_mut().reset(looked + timing.interval);
                 }
             }
         }
@@ -139,6 +161,14 @@ impl Pace {
         (self.0.len() == SLOW_TIMES && fastest >= SLOW)
             .then(|| Duration::from_millis(tenths.saturating_mul(100)))
     }
+}
+
+/// The pause after so many looks in a row at which nothing had changed.
+fn calm_pause(interval: Duration, calm: u32) -> Duration {
+    // A quarter longer each time; eight times are enough for any interval that is polled.
+    let steps = calm.saturating_sub(CALM_LOOKS).min(8);
+    let longer = interval.saturating_mul(5_u32.pow(steps)) / 4_u32.pow(steps);
+    longer.min(CALM_PAUSE).max(interval)
 }
 
 /// Takes an answer over. Returns whether that is worth publishing.
@@ -181,6 +211,19 @@ mod tests {
         assert_eq!(pace.slow(), Some(Duration::from_millis(1_100)));
         pace.took(Duration::from_millis(900));
         assert_eq!(pace.slow(), None);
+    }
+
+    #[test]
+    fn pauses_get_longer_while_nothing_changes_up_to_a_limit() {
+        let second = Duration::from_secs(1);
+        assert_eq!(calm_pause(second, 0), second);
+        assert_eq!(calm_pause(second, CALM_LOOKS), second);
+        let pauses: Vec<_> = (CALM_LOOKS..60).map(|calm| calm_pause(second, calm)).collect();
+        assert!(pauses.is_sorted() && pauses[1] > second);
+        assert_eq!(pauses.last(), Some(&CALM_PAUSE));
+        assert_eq!(calm_pause(second, u32::MAX), CALM_PAUSE);
+        let slow = Duration::from_secs(10);
+        assert_eq!(calm_pause(slow, 99), slow, "one that is slower anyway stays as it is");
     }
 
     #[test]

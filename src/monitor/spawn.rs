@@ -38,7 +38,8 @@ pub struct MonitorConfig {
     pub max_runs: usize,
 }
 
-/// How often each source is asked: the pause after an answer.
+/// How often each source is asked: the pause after an answer. While nothing changes it grows to two
+/// and a half seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Intervals {
     /// Queue and poison queue.
@@ -99,6 +100,7 @@ impl Monitor {
             snapshots: Arc::new(snapshots),
             clock: cluster.clock.clone(),
             cancel: cancel.clone(),
+            stirred: Arc::default(),
         };
         let meter = Meter::default();
         let Cluster { queue, state, coordination, clock, .. } = cluster;
@@ -156,6 +158,12 @@ impl MonitorHandle {
     /// operator on this account.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Asks the sources of the whole cluster now, and often again while things change: somebody is
+    /// looking.
+    pub fn stir(&self) {
+        self.wake.send_replace(());
     }
 
     /// Asks every source now.

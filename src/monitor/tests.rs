@@ -384,3 +384,31 @@ async fn many_runs_are_read_page_by_page_and_what_changes_meanwhile_is_seen() {
     let last = until(&mut handle, |snapshot| snapshot.runs.data.counts().running == 0).await;
     assert!(last.runs.data.len() <= 4_900, "{}", last.runs.data.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_calm_cluster_is_asked_less_often_until_something_moves_or_somebody_looks() {
+    use std::sync::atomic::Ordering;
+    let fake = Arc::new(Fake::default());
+    let mut handle = watch(&fake);
+    until(&mut handle, all_live).await;
+    let looks = |fake: &Fake| fake.looks.swap(0, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    looks(&fake);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let calm = looks(&fake);
+    assert!((100..200).contains(&calm), "{calm} calls in a calm minute");
+
+    fake.held.lock().depth = 7;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(handle.snapshots.borrow().queue.data.depth, 7, "seen within three seconds");
+    looks(&fake);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let moving = looks(&fake);
+    assert!(moving >= 20, "{moving} calls in five seconds");
+
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    looks(&fake);
+    handle.stir();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(looks(&fake) >= 6, "everything is asked at once");
+}

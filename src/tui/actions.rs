@@ -39,6 +39,7 @@ pub enum Action {
     MarkAll,
     Filter,
     Sort,
+    Reverse,
     Start,
     Explain,
     Requeue,
@@ -168,7 +169,7 @@ use Action as A;
 use Group::{Move, Program, Replay, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 68] = [
+pub static ACTIONS: [ActionInfo; 69] = [
     looks(
         A::Play,
         "play",
@@ -259,7 +260,8 @@ pub static ACTIONS: [ActionInfo; 68] = [
         &["/"],
         Move,
         "filter",
-        "filter the list: words, status:failed, blueprint:x, stalled; in a run's context: search",
+        "filter the list: words; the runs by status:failed, age>5m and more, see below; in a run's \
+         context: search",
     ),
     looks(
         A::Open,
@@ -341,8 +343,9 @@ pub static ACTIONS: [ActionInfo; 68] = [
         &["o"],
         Move,
         "",
-        "order the runs by need of attention, start, or last change",
+        "order the runs by the next column: need of attention first, age, progress and so on",
     ),
+    looks(A::Reverse, "reverse", &["O"], Move, "", "the same order the other way round"),
     looks(A::NextPane, "next-pane", &["tab"], Move, "next pane", "move the focus to the next pane"),
     looks(
         A::PreviousPane,

@@ -15,10 +15,12 @@ use super::{
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
+    log_book::LogBook,
     message::WorkerStatus,
     operator::Operation,
+    order::RunOrder,
     replaying::Replaying,
-    rows::{ListId, Rows, RunOrder},
+    rows::{ListId, Rows},
     run_log::RunLog,
     run_logs::RunLogs,
     theme::Theme,
@@ -178,6 +180,10 @@ pub(super) enum Target {
     Pane(ListId),
     /// Rows of a list, the first of them being the row `first`.
     Rows { list: ListId, first: usize },
+    /// The heading of a list's column.
+    Heading { list: ListId, title: &'static str },
+    /// Targets of the log, the first of them being the one at the place `first`.
+    LogTargets { first: usize },
     /// A screen's name.
     Tab(Screen),
     /// The text of a dialog, the first line of it being the line `first`.
@@ -186,18 +192,17 @@ pub(super) enum Target {
     TimeLine,
 }
 
-/// The state of the log widgets.
+/// The log, and where its screen stands.
 pub(super) struct Logs {
-    /// Of the screen.
-    pub(super) screen: TuiWidgetState,
-    /// Of the overview's pane, without the list of targets.
-    pub(super) pane: TuiWidgetState,
+    pub(super) book: LogBook,
+    /// Of the overview's pane, which always follows.
+    pub(super) tail: TuiWidgetState,
+    /// The number of the lowest line in view where the screen was scrolled up, and doesn't follow.
+    pub(super) held: Option<u64>,
     /// Whether the list of targets is shown.
     pub(super) targets: bool,
-    /// Whether the screen was scrolled up, and doesn't follow.
-    pub(super) scrolled: bool,
-    /// Whether there was any line yet.
-    pub(super) any: bool,
+    /// The name of the selected target; nothing: the first one.
+    pub(super) target: Option<String>,
 }
 
 /// Whether what changes the cluster is allowed.
@@ -342,11 +347,11 @@ impl App {
             tickets: 0,
             leaving: false,
             logs: Logs {
-                screen: TuiWidgetState::new(),
-                pane: TuiWidgetState::new(),
+                book: LogBook::default(),
+                tail: TuiWidgetState::new(),
+                held: None,
                 targets: true,
-                scrolled: false,
-                any: false,
+                target: None,
             },
             replay: None,
             recorder: None,
@@ -473,6 +478,13 @@ impl App {
         self.dirty = anew;
     }
 
+    /// The place of the log's selected target.
+    pub(super) fn log_target(&self) -> usize {
+        let wanted = self.logs.target.as_deref();
+        let mut names = self.logs.book.targets().map(|target| target.name.as_str());
+        names.position(|name| Some(name) == wanted).unwrap_or(0)
+    }
+
     /// Whether an action makes sense where the operator is.
     pub(super) fn offers(&self, action: Action) -> bool {
         if self.access.refusal(action).is_some() {
@@ -500,10 +512,10 @@ impl App {
             Action::Pause | Action::Drain => self.worker.is_some(),
             Action::Filter => {
                 let narrowed = !self.filter(self.focus).is_empty();
-                self.focus.can_filter() && (narrowed || self.rows.count(self.focus) > 0)
+                self.focus.can_filter() && (narrowed || self.count(self.focus) > 0)
             }
             Action::Freeze | Action::Refresh => self.replay.is_none(),
-            Action::Sort => self.focus == ListId::Runs,
+            Action::Sort | Action::Reverse => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
             Action::Parent => {

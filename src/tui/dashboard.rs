@@ -11,7 +11,7 @@ use std::{
 use crossterm::event::{Event, EventStream};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -20,9 +20,10 @@ use super::{
     app::{Access, App},
     catalog::Catalog,
     keymap::Keymap,
-    log::new_lines,
+    log::{LogPipe, log_pipe},
     message::{Command, ExitReason, Message, WorkerStatus},
     operator::{Operation, Operator, OperatorError, Oversight, Preview},
+    run_list::ListJob,
     run_log::RunLog,
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
@@ -48,6 +49,9 @@ const EXPLAIN_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a stop may take to happen.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often the monitor is told that the operator is there, at most.
+const STIR: Duration = Duration::from_secs(1);
 
 /// How many events are taken in between two frames at most: a flood must not keep the screen from
 /// being drawn.
@@ -87,7 +91,9 @@ pub async fn run_dashboard(deps: DashboardDeps) -> io::Result<ExitReason> {
     // Before the terminal is taken: from then on no signal may end the process as it stands.
     let signals = Signals::new()?;
     let mut screen = Screen::take_over()?;
-    let ended = on_stage(drive(&mut screen, EventStream::new(), signals, new_lines(), deps)).await;
+    // Apart: all of the dashboard's state is in it.
+    let driven = Box::pin(drive(&mut screen, EventStream::new(), signals, log_pipe(), deps));
+    let ended = on_stage(driven).await;
     match ended {
         Err(error) if is_lost(&error) => Ok(ExitReason::TerminalLost),
         ended => ended,
@@ -99,7 +105,7 @@ async fn drive(
     surface: &mut impl Surface,
     events: impl Stream<Item = io::Result<Event>> + Unpin,
     signals: Signals,
-    log_lines: Arc<Notify>,
+    log: Arc<LogPipe>,
     deps: DashboardDeps,
 ) -> io::Result<ExitReason> {
     let DashboardDeps {
@@ -136,16 +142,20 @@ async fn drive(
         recorder,
         replay,
         answers,
-        log_lines,
+        log,
         clock,
         tick: tokio::time::interval(Duration::from_secs(1)),
         signals,
     };
     ears.tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let under_way = Arc::default();
+    let stirred = Instant::now();
+    let mut hands = Hands { monitor, operator, results, under_way, scrub, stirred };
     for message in ears.first() {
-        update(&mut app, message);
+        for command in update(&mut app, message) {
+            hands.carry_out(surface, command)?;
+        }
     }
-    let hands = Hands { monitor, operator, results, under_way: Arc::default(), scrub };
     draw(surface, &mut app)?;
     let mut drawn = Instant::now();
     loop {
@@ -156,6 +166,9 @@ async fn drive(
             let Some(next) = heard else { break };
             match next {
                 Heard::Message(message) => {
+                    if matches!(message, Message::Input(_)) {
+                        hands.stir();
+                    }
                     for command in update(&mut app, message) {
                         match hands.carry_out(surface, command)? {
                             Next::GoOn => {}
@@ -216,7 +229,7 @@ struct Ears<E> {
     recorder: Option<watch::Receiver<RecorderState>>,
     replay: Option<(watch::Receiver<Arc<Moment>>, mpsc::Receiver<String>)>,
     answers: mpsc::Receiver<Message>,
-    log_lines: Arc<Notify>,
+    log: Arc<LogPipe>,
     clock: Arc<dyn Clock>,
     tick: tokio::time::Interval,
     signals: Signals,
@@ -273,7 +286,7 @@ impl<E: Stream<Item = io::Result<Event>> + Unpin> Ears<E> {
             }
             Ok(()) = self.library.changed() => Heard::Message(self.catalog()),
             _ = self.tick.tick() => Heard::Message(Message::Tick(self.clock.now())),
-            () = self.log_lines.notified() => Heard::Message(Message::LogLines),
+            () = self.log.arrived() => Heard::Message(Message::LogLines(self.log.fetch())),
         })
     }
 }
@@ -311,6 +324,8 @@ struct Hands {
     /// What stops the operations that are under way, by their tickets.
     under_way: Arc<Tokens>,
     scrub: Option<mpsc::Sender<Scrub>>,
+    /// When the monitor was last told that the operator is there.
+    stirred: Instant,
 }
 
 /// What stops operations, by their tickets.
@@ -321,6 +336,14 @@ fn tokens(tokens: &Tokens) -> MutexGuard<'_, HashMap<u64, CancellationToken>> {
 }
 
 impl Hands {
+    /// Tells the monitor that the operator is there: it may have become slow.
+    fn stir(&mut self) {
+        if self.stirred.elapsed() >= STIR {
+            self.stirred = Instant::now();
+            self.monitor.stir();
+        }
+    }
+
     /// Carries a command out; what takes time does so in the background.
     fn carry_out(&self, surface: &mut impl Surface, command: Command) -> io::Result<Next> {
         match command {
@@ -332,6 +355,7 @@ impl Hands {
                     stop.cancel();
                 }
             }
+            Command::List(job) => self.list(job),
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Work(work) => self.in_background(move || work.run()),
@@ -349,6 +373,17 @@ impl Hands {
             Command::Exit(reason) => return Ok(Next::End(reason)),
         }
         Ok(Next::GoOn)
+    }
+
+    fn list(&self, job: ListJob) {
+        let results = self.results.clone();
+        tokio::task::spawn_blocking(move || {
+            // How far it is may be left out where the dashboard has enough to hear.
+            let listed = job.run(|part| drop(results.try_send(part)));
+            if let Some(listed) = listed {
+                let _ = results.blocking_send(listed);
+            }
+        });
     }
 
     /// Does something that waits or computes, where that holds nobody up.

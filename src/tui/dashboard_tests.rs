@@ -15,12 +15,13 @@ use async_trait::async_trait;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use ratatui::{Frame, Terminal, backend::TestBackend};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::{
     super::{
         app::Access,
         keymap::Keymap,
+        log::{LogLine, LogPipe},
         message::{ExitReason, WorkerStatus},
         operator::{Operation, Operator, OperatorError, Outcome, Oversight, Preview},
         reason::{Reason, Step, Weight},
@@ -125,9 +126,18 @@ struct Rig {
     worker: watch::Sender<WorkerStatus>,
     operator: Arc<Slow>,
     fake: Arc<Fake>,
-    log_lines: Arc<Notify>,
+    log: Arc<LogPipe>,
     dashboard: tokio::task::JoinHandle<io::Result<ExitReason>>,
     _files: watch::Sender<Arc<LibraryState>>,
+}
+
+fn line(text: &str) -> LogLine {
+    LogLine {
+        at: crate::engine::Timestamp::default(),
+        level: tracing::Level::INFO,
+        target: "test".into(),
+        text: text.to_owned(),
+    }
 }
 
 fn worker(in_flight: u32) -> WorkerStatus {
@@ -143,7 +153,7 @@ fn rig() -> Rig {
     let frames = Arc::new(AtomicUsize::new(0));
     let operator = Arc::new(Slow::default());
     let fake = Arc::new(Fake::default());
-    let log_lines = Arc::new(Notify::new());
+    let log = Arc::new(LogPipe::default());
     let mut surface = Memory {
         terminal: Terminal::new(TestBackend::new(80, 24)).unwrap(),
         shown,
@@ -164,11 +174,9 @@ fn rig() -> Rig {
         recorder: None,
         replay: None,
     };
-    let lines = log_lines.clone();
+    let pipe = log.clone();
     let dashboard =
-        tokio::spawn(
-            async move { drive(&mut surface, stream, Signals::new()?, lines, deps).await },
-        );
+        tokio::spawn(async move { drive(&mut surface, stream, Signals::new()?, pipe, deps).await });
     Rig {
         events,
         shown: seen,
@@ -177,7 +185,7 @@ fn rig() -> Rig {
         worker: status,
         operator,
         fake,
-        log_lines,
+        log,
         dashboard,
         _files: files,
     }
@@ -260,7 +268,7 @@ async fn a_flood_of_events_costs_thirty_frames_a_second_at_most() {
     let before = rig.frames.load(Ordering::Relaxed);
     for _ in 0..1_000 {
         rig.press("jk");
-        rig.log_lines.notify_one();
+        rig.log.put(line("one of many"));
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let frames = rig.frames.load(Ordering::Relaxed) - before;
@@ -285,8 +293,8 @@ async fn changes_of_the_cluster_and_the_worker_show() {
     rig.sees("777 waiting").await;
     rig.worker.send_replace(worker(2));
     rig.sees("2/4 slots").await;
-    rig.log_lines.notify_one();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    rig.log.put(line("something was logged"));
+    rig.sees("something was logged").await;
     rig.press("q");
     rig.sees("2 nodes are still running").await;
     rig.press("y");

@@ -1,90 +1,133 @@
-//! The filter of a list: `status:failed blueprint:order stalled some words`.
+//! The filter of a list, held against its rows.
 
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
-    pattern::{CaseMatching, Normalization, Pattern},
+    pattern::{Atom, AtomKind, CaseMatching, Normalization, Pattern},
 };
 
-use super::view::{note, run_word};
-use crate::{engine::Timestamp, monitor::RunRow};
+use super::{
+    query::{Query, Word},
+    view::run_word,
+};
+use crate::{engine::RunStatus, engine::Timestamp, monitor::RunRow};
 
 /// A filter, ready to be held against rows.
 pub(super) struct Filter {
-    terms: Vec<Term>,
-    words: Option<Pattern>,
+    query: Query,
+    words: Option<Words>,
+    /// The words of a row, kept for the sake of its memory.
+    text: String,
+}
+
+/// The words of a filter, and what is needed to look for them.
+struct Words {
+    pattern: Pattern,
     matcher: Matcher,
     buffer: Vec<char>,
 }
 
-enum Term {
-    Status(String),
-    Blueprint(String),
-    Stalled,
-}
-
 impl Filter {
-    /// A filter from what was typed.
+    /// A filter of words.
     pub(super) fn parse(text: &str) -> Self {
-        let mut terms = Vec::new();
-        let mut words = Vec::new();
-        for word in text.split_whitespace() {
-            let lower = word.to_lowercase();
-            if let Some(status) = lower.strip_prefix("status:") {
-                terms.push(Term::Status(status.to_owned()));
-            } else if let Some(blueprint) = lower.strip_prefix("blueprint:") {
-                terms.push(Term::Blueprint(blueprint.to_owned()));
-            } else if lower == "stalled" {
-                terms.push(Term::Stalled);
-            } else {
-                words.push(word);
-            }
-        }
-        let words = (!words.is_empty())
-            .then(|| Pattern::parse(&words.join(" "), CaseMatching::Ignore, Normalization::Smart));
-        Self { terms, words, matcher: Matcher::new(Config::DEFAULT), buffer: Vec::new() }
+        Self::of(Query::words(text))
+    }
+
+    /// A filter of the runs: words, and terms such as `status:failed`.
+    pub(super) fn of_runs(text: &str) -> Self {
+        Self::of(Query::parse(text))
+    }
+
+    fn of(query: Query) -> Self {
+        let words = (!query.words.is_empty()).then(|| Words {
+            pattern: pattern(&query.words),
+            matcher: Matcher::new(Config::DEFAULT),
+            buffer: Vec::new(),
+        });
+        Self { query, words, text: String::new() }
     }
 
     /// Whether it lets everything through.
     pub(super) fn is_empty(&self) -> bool {
-        self.terms.is_empty() && self.words.is_none()
+        self.query.terms.is_empty() && self.words.is_none()
+    }
+
+    /// When it may say something else of a run that does not change.
+    pub(super) fn turns_at(&self, row: &RunRow, now: Timestamp) -> Option<Timestamp> {
+        self.query.turns_at(row, now)
     }
 
     /// Whether it lets a run through. Words are looked for in all that its row says in words.
     pub(super) fn takes_run(&mut self, row: &RunRow, now: Timestamp) -> bool {
-        let item = &row.item;
-        let blueprint = item.blueprint_id.as_deref().unwrap_or_default();
-        let terms = self.terms.iter().all(|term| match term {
-            // The beginning of a word is enough, so that the list narrows while one types.
-            Term::Status(wanted) => {
-                item.status.is_some_and(|status| status.as_str().starts_with(wanted))
-                    || (row.stalled && "stalled".starts_with(wanted.as_str()))
-            }
-            Term::Blueprint(wanted) => blueprint.to_lowercase().contains(wanted.as_str()),
-            Term::Stalled => row.stalled,
-        });
-        if !terms || self.words.is_none() {
-            return terms;
+        if !self.query.takes(row, now) {
+            return false;
         }
-        let (_, status, _) = run_word(row);
-        let (note, _) = note(row, now);
-        let text = format!("{} {blueprint} {status} {note}", item.run_id);
-        self.takes_words(&text)
+        let Some(words) = &mut self.words else { return true };
+        write_words(row, &mut self.text);
+        words.are_in(&self.text)
     }
 
     /// Whether it lets a row with this text through. Only words count.
     pub(super) fn takes_words(&mut self, text: &str) -> bool {
-        let Some(words) = &self.words else { return true };
-        words.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher).is_some()
+        self.words.as_mut().is_none_or(|words| words.are_in(text))
+    }
+}
+
+impl Words {
+    fn are_in(&mut self, text: &str) -> bool {
+        let text = Utf32Str::new(text, &mut self.buffer);
+        self.pattern.score(text, &mut self.matcher).is_some()
+    }
+}
+
+fn pattern(words: &[Word]) -> Pattern {
+    let (case, normal) = (CaseMatching::Ignore, Normalization::Smart);
+    let literal = |text: &str| Atom::new(text, case, normal, AtomKind::Substring, false);
+    let atoms = words.iter().map(|word| match word {
+        Word::Fuzzy(text) => Atom::parse(text, case, normal),
+        Word::Literal(text) => literal(text),
+        Word::Without(text) => {
+            let mut atom = literal(text);
+            atom.negative = true;
+            atom
+        }
+    });
+    let mut pattern = Pattern::default();
+    pattern.atoms = atoms.collect();
+    pattern
+}
+
+/// Writes what a run's row says in words: its ids, its status and its note, but for times, which
+/// change by themselves.
+fn write_words(row: &RunRow, text: &mut String) {
+    let item = &row.item;
+    let (_, status, _) = run_word(row);
+    text.clear();
+    let parts: [&str; 4] = match (&item.error, item.status, &item.parent_run_id) {
+        (Some(error), ..) => [error, "", "", ""],
+        _ if row.stalled => match &item.worker {
+            Some(worker) => ["silent", "last by", worker, ""],
+            None => ["silent", "", "", ""],
+        },
+        _ if item.next_due_at.is_some() && !item.status.is_some_and(RunStatus::is_final) => {
+            ["timer due", "", "", ""]
+        }
+        (_, Some(RunStatus::Awaiting), _) => ["waits for an answer", "", "", ""],
+        (_, _, Some(parent)) => ["part of", parent, "", ""],
+        _ => [""; 4],
+    };
+    let blueprint = item.blueprint_id.as_deref().unwrap_or_default();
+    for part in [item.run_id.as_str(), blueprint, status].into_iter().chain(parts) {
+        if !part.is_empty() {
+            text.push_str(part);
+            text.push(' ');
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cluster::StatusItem,
-        engine::{RunStatus, Timestamp},
-    };
+    use crate::{cluster::StatusItem, engine::RunStatus};
 
     fn row(run: &str, blueprint: &str, status: RunStatus, stalled: bool) -> RunRow {
         let item = StatusItem {
@@ -105,7 +148,7 @@ mod tests {
     }
 
     fn takes(filter: &str, row: &RunRow) -> bool {
-        Filter::parse(filter).takes_run(row, Timestamp::default())
+        Filter::of_runs(filter).takes_run(row, Timestamp::default())
     }
 
     #[test]
@@ -129,6 +172,14 @@ mod tests {
             assert!(!takes(filter, &bill), "{filter}");
         }
         assert!(!takes("status:failed 4711", &order));
+    }
+
+    #[test]
+    fn words_can_be_literal_and_unwanted() {
+        let order = row("order-4711", "Order-Intake", RunStatus::Running, false);
+        assert!(takes("odr", &order) && !takes("\"odr\"", &order));
+        assert!(takes("\"Order-47\"", &order) && takes("-bill", &order));
+        assert!(!takes("order -4711", &order));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{engine::Timestamp, monitor::Snapshot};
 /// what it asks for is kept until somebody looks.
 pub struct Headless {
     app: App,
-    size: (u16, u16),
+    terminal: Terminal<TestBackend>,
     asked: Vec<Command>,
     /// Whether what it computes beside itself is held back.
     held: bool,
@@ -30,7 +30,7 @@ impl Headless {
     /// A dashboard of this many columns and rows that shows `snapshot` at the time `now`.
     pub fn new(snapshot: Arc<Snapshot>, now: Timestamp, size: (u16, u16), access: Access) -> Self {
         let app = App::new(snapshot, Keymap::default(), access, now);
-        Self { app, size, asked: Vec::new(), held: false }
+        Self { app, terminal: terminal(size), asked: Vec::new(), held: false }
     }
 
     /// Shows this theme, as a terminal with so many colours has it.
@@ -40,7 +40,7 @@ impl Headless {
 
     /// Gives it another size.
     pub fn resize(&mut self, size: (u16, u16)) {
-        self.size = size;
+        self.terminal = terminal(size);
         self.hear(Message::Input(Event::Resize(size.0, size.1)));
     }
 
@@ -90,7 +90,7 @@ impl Headless {
             text: text.to_owned(),
         };
         self.app.run_log.put(Some(run), line);
-        self.hear(Message::LogLines);
+        self.hear(Message::LogLines(Vec::new()));
     }
 
     /// Presses keys one after another, with spaces between them: a character, or one of `enter`,
@@ -102,6 +102,13 @@ impl Headless {
                 self.hear(Message::Input(Event::Key(event)));
             }
             self.draw();
+        }
+    }
+
+    /// Presses a key without drawing.
+    pub fn press_unseen(&mut self, key: &str) {
+        if let Some(event) = key_event(key) {
+            self.hear(Message::Input(Event::Key(event)));
         }
     }
 
@@ -123,15 +130,17 @@ impl Headless {
         self.app.dirty
     }
 
-    /// Draws it.
-    pub fn draw(&mut self) -> Buffer {
-        let (width, height) = self.size;
-        let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
+    /// Draws a frame.
+    pub fn frame(&mut self) {
         let mut hits = Vec::new();
-        let Ok(drawn) = terminal.draw(|frame| hits = view(&self.app, frame));
-        let buffer = drawn.buffer.clone();
+        let Ok(_) = self.terminal.draw(|frame| hits = view(&self.app, frame));
         self.app.drawn(hits);
-        buffer
+    }
+
+    /// Draws a frame and gives what is on it.
+    pub fn draw(&mut self) -> Buffer {
+        self.frame();
+        self.terminal.backend().buffer().clone()
     }
 
     /// Draws it, as lines of text without the spaces at their ends.
@@ -151,6 +160,11 @@ impl Headless {
         }
         text
     }
+}
+
+fn terminal((width, height): (u16, u16)) -> Terminal<TestBackend> {
+    let Ok(terminal) = Terminal::new(TestBackend::new(width, height));
+    terminal
 }
 
 fn key_event(name: &str) -> Option<KeyEvent> {

@@ -1,10 +1,10 @@
 //! Where a list stands: what is selected, what is marked, what is in view.
 
-use std::collections::BTreeSet;
+use super::marks::Marks;
 
 /// Where a list stands. Rows are known by their keys, so the selection follows its row when the
 /// list changes.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ListState {
     /// The key of the selected row. Nothing: whatever comes first.
     pub(super) pinned: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct ListState {
     /// How many rows were in view when the list was last drawn.
     pub(super) height: usize,
     /// The keys of the marked rows.
-    pub(super) marked: BTreeSet<String>,
+    pub(super) marked: Marks,
 }
 
 /// A step through a list.

@@ -1,59 +1,232 @@
-//! The log inside the dashboard: tui-logger's buffer, and a thread that says when it has new lines.
+//! The way of log lines into the dashboard: whoever logs puts a line down and goes on, the dashboard
+//! fetches what has come.
+//!
+//! The latest lines also go to tui-logger, which draws the overview's pane. It is not started: its
+//! thread would wake a hundred times a second for nothing; lines are moved on when there are some.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use tokio::sync::Notify;
-use tracing::Subscriber;
-use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
 
 use super::run_log::{RunLog, RunLogLayer};
-use crate::nodes::IN_NODE;
+use crate::{engine::Timestamp, nodes::IN_NODE};
 
-/// How many lines are kept.
-const LINES: usize = 20_000;
+/// How many lines may wait to be fetched before some are lost.
+const WAITING: usize = 20_000;
 
-/// How many lines may arrive between two moves, ten milliseconds apart, before some are lost.
-const HOT_LINES: usize = 4_000;
+/// How many lines the overview's pane keeps: more than any terminal is tall.
+const TAIL: usize = 500;
 
-/// Starts tui-logger and gives back the layer that feeds it, and the log by run. Only for the
-/// dashboard: it keeps a thread that wakes a hundred times a second. Levels beyond `level` are not
-/// kept.
-pub fn start_log<S>(level: tracing::level_filters::LevelFilter) -> std::io::Result<impl Layer<S>>
+/// The most bytes of a line.
+const LINE: usize = 8 * 1024;
+
+/// A line of the log.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Timestamp,
+    /// How grave it is.
+    pub level: Level,
+    /// Which part of the program wrote it.
+    pub target: Cow<'static, str>,
+    /// What it says.
+    pub text: String,
+}
+
+/// Lines on their way.
+#[derive(Default)]
+pub(super) struct LogPipe {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<LogLine>,
+    lost: usize,
+}
+
+impl LogPipe {
+    /// The one of this process.
+    fn of_process() -> &'static Arc<Self> {
+        static PIPE: OnceLock<Arc<LogPipe>> = OnceLock::new();
+        PIPE.get_or_init(Arc::default)
+    }
+
+    /// Puts a line down for whoever fetches.
+    pub(super) fn put(&self, line: LogLine) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.lines.len() >= WAITING {
+            waiting.lost += 1;
+            return;
+        }
+        waiting.lines.push(line);
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Waits until there are lines. Several in a row count as one.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Fetches what has come.
+    pub(super) fn fetch(&self) -> Vec<LogLine> {
+        tui_logger::move_events();
+        let waiting = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *waiting)
+        };
+        let mut lines = waiting.lines;
+        if waiting.lost > 0 {
+            let text = format!("{} log lines came too fast and are lost", waiting.lost);
+            let target = Cow::Borrowed(module_path!());
+            lines.push(LogLine { at: now(), level: Level::WARN, target, text });
+        }
+        lines
+    }
+}
+
+/// The layer that keeps log lines for the dashboard, up to `level`, all together and by run. Only for
+/// the dashboard: without one nobody fetches them.
+pub fn log_layer<S>(level: LevelFilter) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    use tracing::level_filters::LevelFilter as Tracing;
-    let level = match level {
-        Tracing::OFF => tui_logger::LevelFilter::Off,
-        Tracing::ERROR => tui_logger::LevelFilter::Error,
-        Tracing::WARN => tui_logger::LevelFilter::Warn,
-        Tracing::INFO => tui_logger::LevelFilter::Info,
-        Tracing::DEBUG => tui_logger::LevelFilter::Debug,
-        _ => tui_logger::LevelFilter::Trace,
-    };
-    tui_logger::set_buffer_depth(LINES);
-    tui_logger::set_hot_buffer_depth(HOT_LINES);
-    tui_logger::init_logger(level).map_err(std::io::Error::other)?;
+    tui_logger::set_buffer_depth(TAIL);
+    tui_logger::set_default_level(tail_level(level));
     // The spans around attempts are for the log by run: in every line they would be noise.
-    let lines = tui_logger::TuiTracingSubscriberLayer
+    let tail = tui_logger::TuiTracingSubscriberLayer
         .with_filter(filter_fn(|metadata| metadata.target() != IN_NODE));
-    Ok(lines.and_then(RunLogLayer(RunLog::of_process())))
+    let all = Collect { level, pipe: LogPipe::of_process().clone() };
+    all.and_then(tail).and_then(RunLogLayer(RunLog::of_process()))
 }
 
-/// Tells the one who waits on it that there are new lines. Several in a row count as one.
-pub(super) fn new_lines() -> Arc<Notify> {
-    let notify = Arc::new(Notify::new());
-    let weak = Arc::downgrade(&notify);
-    // The wait blocks, so it has a thread of its own, which ends with the dashboard.
-    let spawned = thread::Builder::new().name("log-waiter".to_owned()).spawn(move || {
-        while let Some(notify) = weak.upgrade() {
-            if tui_logger::wait_timeout(Duration::from_secs(2)).is_some() {
-                notify.notify_one();
-            }
-        }
-    });
-    if let Err(error) = spawned {
-        tracing::warn!("can't start the thread that waits for log lines, they show late: {error}");
+fn tail_level(level: LevelFilter) -> tui_logger::LevelFilter {
+    match level {
+        LevelFilter::OFF => tui_logger::LevelFilter::Off,
+        LevelFilter::ERROR => tui_logger::LevelFilter::Error,
+        LevelFilter::WARN => tui_logger::LevelFilter::Warn,
+        LevelFilter::INFO => tui_logger::LevelFilter::Info,
+        LevelFilter::DEBUG => tui_logger::LevelFilter::Debug,
+        _ => tui_logger::LevelFilter::Trace,
     }
-    notify
+}
+
+/// Where the log lines of this process are fetched.
+pub(super) fn log_pipe() -> Arc<LogPipe> {
+    LogPipe::of_process().clone()
+}
+
+/// Fetches the log lines that have come since the last time: what a dashboard does by itself.
+pub fn fetch_log_lines() -> Vec<LogLine> {
+    LogPipe::of_process().fetch()
+}
+
+struct Collect {
+    level: LevelFilter,
+    pipe: Arc<LogPipe>,
+}
+
+impl<S: Subscriber> Layer<S> for Collect {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        if *metadata.level() > self.level {
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let target = Cow::Borrowed(metadata.target());
+        let text = fields.text();
+        self.pipe.put(LogLine { at: now(), level: *metadata.level(), target, text });
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What an event says: its message first, then the rest by name.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: String,
+}
+
+impl Fields {
+    fn text(self) -> String {
+        let mut text = self.message;
+        text.push_str(&self.rest);
+        if text.len() > LINE {
+            let end = (0..=LINE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
+        text.shrink_to_fit();
+        text
+    }
+
+    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        // Writing to a String can't fail.
+        let _ = if field.name() == "message" {
+            self.message.write_fmt(value)
+        } else {
+            write!(self.rest, " {}={value}", field.name())
+        };
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format_args!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> LogLine {
+        let target = Cow::Borrowed("test");
+        LogLine { at: Timestamp::default(), level: Level::INFO, target, text: text.to_owned() }
+    }
+
+    #[test]
+    fn lines_that_nobody_fetches_are_counted_in_the_end() {
+        let pipe = LogPipe::default();
+        for at in 0..WAITING + 7 {
+            pipe.put(line(&at.to_string()));
+        }
+        let lines = pipe.fetch();
+        assert_eq!(lines.len(), WAITING + 1);
+        assert!(lines.last().is_some_and(|line| line.text.starts_with("7 log lines came too")));
+        assert!(pipe.fetch().is_empty());
+    }
+
+    #[test]
+    fn a_line_is_cut_between_characters() {
+        let fields = Fields { message: "é".repeat(LINE), rest: String::new() };
+        let text = fields.text();
+        assert!(text.len() <= LINE + 3 && text.ends_with("é…"));
+    }
 }

@@ -7,8 +7,10 @@ use crossterm::event::Event;
 use super::{
     catalog::Catalog,
     export::Content,
+    log::LogLine,
     operator::{Operation, OperatorError, Outcome, Preview, Progress},
     reason::Reason,
+    run_list::{ListJob, Listed},
     work::{Work, Worked},
 };
 use crate::{
@@ -32,14 +34,16 @@ pub enum Message {
     Worker(WorkerStatus),
     /// A second passed.
     Tick(Timestamp),
-    /// There are new log lines.
-    LogLines,
     /// The recording that is shown is at another moment.
     Moment(Arc<Moment>),
     /// A place of the recording that is shown can't be read; the text says why.
     Unreadable(String),
     /// The recording that is made of what is shown goes on, or stopped.
     Recorder(RecorderState),
+    /// There are new log lines: these.
+    LogLines(Vec<LogLine>),
+    /// A list of many runs is being made, or was.
+    Listed(Listed),
     /// A plan was made, or could not be.
     Previewed {
         /// Which question this answers.
@@ -110,6 +114,8 @@ pub enum Command {
         /// The run.
         run: RunId,
     },
+    /// List many runs.
+    List(ListJob),
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),
     /// Ask every source now.

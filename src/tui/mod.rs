@@ -20,11 +20,17 @@ mod keymap;
 mod letters;
 mod list;
 mod log;
+mod log_book;
+mod marks;
 mod message;
 mod operator;
+mod order;
+mod query;
+mod quiet;
 mod reason;
 mod replaying;
 mod rows;
+mod run_list;
 mod run_log;
 mod run_logs;
 mod terminal;
@@ -44,13 +50,15 @@ pub use catalog::{Catalog, CatalogEntry, Finding};
 pub use dashboard::{DashboardDeps, run_dashboard};
 pub use headless::Headless;
 pub use keymap::{Keymap, KeymapError, key_table_markdown};
-pub use log::start_log;
+pub use log::{LogLine, fetch_log_lines, log_layer};
 pub use message::{Command, ExitReason, Export, Message, WorkerStatus};
 pub use operator::{
     Fingerprint, Letters, Operation, Operator, OperatorError, Outcome, Oversight, Preview,
     Progress, Runs,
 };
+pub use query::filter_table_markdown;
 pub use reason::{Reason, Step, Weight};
+pub use run_list::{ListJob, Listed};
 pub use terminal::restore_terminal_on_panic;
 pub use theme::{Colours, Role, Theme, ThemeError};
 pub use work::{Work, Worked};

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::{
     app::{App, Done},
+    catalog::Catalog,
     filter::Filter,
     letters::{LetterRow, LetterRows, group_key},
+    query::Completion,
+    run_list::{ListJob, Listed, Lister, Recipe, RunList},
 };
 use crate::{
     blueprint::RunId,
-    engine::{RunStatus, Timestamp},
     monitor::{NodeRow, RunDetail, RunRow, Snapshot, Subject, Warning},
 };
 
@@ -60,49 +62,43 @@ impl ListId {
     }
 
     pub(super) fn can_filter(self) -> bool {
-        !matches!(self, Self::Inspector | Self::Logs)
-    }
-}
-
-/// The order of the runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum RunOrder {
-    /// Stalled, running, awaiting, then the rest; newest first in each.
-    #[default]
-    Attention,
-    /// Newest start first.
-    Newest,
-    /// Last touched first.
-    Touched,
-}
-
-impl RunOrder {
-    pub(super) fn next(self) -> Self {
-        match self {
-            Self::Attention => Self::Newest,
-            Self::Newest => Self::Touched,
-            Self::Touched => Self::Attention,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Attention => "attention",
-            Self::Newest => "newest",
-            Self::Touched => "last change",
-        }
+        self != Self::Inspector
     }
 }
 
 /// The rows that pass the filters.
 #[derive(Default)]
 pub(super) struct Rows {
-    pub(super) runs: Vec<Arc<RunRow>>,
+    pub(super) runs: RunList,
+    lister: Lister,
     pub(super) letters: LetterRows,
-    /// For the other lists, the places of the rows in the snapshot.
-    places: [Vec<usize>; ListId::COUNT],
-    /// What `runs` was made of.
-    made_of: Option<(Arc<crate::monitor::RunsView>, String, RunOrder)>,
+    /// For the other lists, the rows of the snapshot.
+    places: [Places; ListId::COUNT],
+    /// What they were made of.
+    made_of: Option<(Arc<Snapshot>, Arc<Catalog>)>,
+}
+
+/// Which rows of the snapshot a list has.
+#[derive(Debug, Default)]
+struct Places {
+    /// How many there are.
+    of: usize,
+    filter: String,
+    /// Those that the filter lets through; nothing: all of them.
+    some: Option<Vec<usize>>,
+}
+
+impl Places {
+    fn get(&self, row: usize) -> Option<usize> {
+        match &self.some {
+            Some(some) => some.get(row).copied(),
+            None => Some(row).filter(|row| *row < self.of),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.some.as_ref().map_or(self.of, Vec::len)
+    }
 }
 
 impl Rows {
@@ -111,7 +107,7 @@ impl Rows {
         match (list, self.letters.get(row)) {
             (ListId::Letters, Some(LetterRow::Letter(at))) => Some(at),
             (ListId::Letters, _) => None,
-            _ => self.places[list as usize].get(row).copied(),
+            _ => self.places[list as usize].get(row),
         }
     }
 
@@ -125,48 +121,39 @@ impl Rows {
 
     /// Sets the rows of a list that is not made of the snapshot.
     pub(super) fn set_places(&mut self, list: ListId, places: Vec<usize>) {
+        let places = Places { of: places.len(), filter: String::new(), some: Some(places) };
         self.places[list as usize] = places;
     }
 
     /// The row of something, in a list whose rows are in the order of their places.
     pub(super) fn row_of(&self, list: ListId, place: usize) -> Option<usize> {
-        self.places[list as usize].binary_search(&place).ok()
+        let places = &self.places[list as usize];
+        match &places.some {
+            Some(some) => some.binary_search(&place).ok(),
+            None => Some(place).filter(|place| *place < places.of),
+        }
     }
 
-    fn list_runs(&mut self, snapshot: &Snapshot, filter: &str, order: RunOrder, now: Timestamp) {
-        let view = &snapshot.runs.data;
-        if self
-            .made_of
-            .as_ref()
-            .is_some_and(|(of, text, by)| Arc::ptr_eq(of, view) && text == filter && *by == order)
-        {
-            return;
-        }
-        self.made_of = Some((view.clone(), filter.to_owned(), order));
-        let mut filter = Filter::parse(filter);
-        self.runs = view
-            .iter()
-            .filter(|row| filter.is_empty() || filter.takes_run(row, now))
-            .cloned()
-            .collect();
-        match order {
-            RunOrder::Newest => {}
-            RunOrder::Attention => self.runs.sort_by_key(|row| need(row)),
-            RunOrder::Touched => {
-                self.runs.sort_by_key(|row| std::cmp::Reverse(row.item.last_updated));
-            }
-        }
+    /// How far the list of runs is that was asked for, in per cent, while another is still shown.
+    pub(super) fn listing(&self) -> Option<u8> {
+        self.lister.percent(&self.runs)
+    }
+
+    /// The job that is to be begun.
+    pub(super) fn job(&mut self) -> Option<ListJob> {
+        self.lister.job()
     }
 }
 
-/// How much a run needs attention: less is more.
-fn need(row: &RunRow) -> u8 {
-    match row.item.status {
-        Some(RunStatus::Running) if row.stalled => 0,
-        Some(RunStatus::Running) => 1,
-        Some(RunStatus::Awaiting) => 2,
-        None => 3,
-        Some(_) => 4,
+/// Whether the data behind a list is the same in two snapshots. Of nodes it depends on more.
+fn is_same(list: ListId, a: &Snapshot, b: &Snapshot) -> bool {
+    match list {
+        ListId::Jobs => Arc::ptr_eq(&a.queue.data, &b.queue.data),
+        ListId::Locks => Arc::ptr_eq(&a.locks.data, &b.locks.data),
+        ListId::Workers | ListId::Costs => Arc::ptr_eq(&a.workers.data, &b.workers.data),
+        ListId::Warnings => Arc::ptr_eq(&a.warnings.data, &b.warnings.data),
+        ListId::Blueprints => true,
+        _ => false,
     }
 }
 
@@ -175,8 +162,10 @@ impl App {
     pub(super) fn relist(&mut self) {
         let snapshot = self.shown().clone();
         let mut rows = std::mem::take(&mut self.rows);
-        rows.list_runs(&snapshot, self.filter(ListId::Runs), self.order, self.now());
+        let recipe = Recipe { filter: self.filter(ListId::Runs).to_owned(), order: self.order };
+        rows.lister.bring(&mut rows.runs, &snapshot.runs.data, &recipe, self.now());
         rows.letters.list(&snapshot, self.filter(ListId::Letters), &self.unfolded);
+        let before = rows.made_of.take();
         for list in [
             ListId::Jobs,
             ListId::Locks,
@@ -187,16 +176,26 @@ impl App {
             ListId::Warnings,
             ListId::History,
         ] {
-            let count = self.unfiltered(list, &snapshot);
-            let mut filter = Filter::parse(self.filter(list));
-            rows.places[list as usize] = if filter.is_empty() {
-                (0..count).collect()
-            } else {
-                (0..count)
+            let same = before.as_ref().is_some_and(|(shown, catalog)| {
+                is_same(list, shown, &snapshot) && Arc::ptr_eq(catalog, &self.catalog)
+            });
+            let places = &mut rows.places[list as usize];
+            let text = self.filter(list);
+            if same && places.filter == text {
+                continue;
+            }
+            let of = self.unfiltered(list, &snapshot);
+            let mut filter = Filter::parse(text);
+            let some = (!filter.is_empty()).then(|| {
+                (0..of)
                     .filter(|at| filter.takes_words(&self.row_text(list, *at, &snapshot)))
                     .collect()
-            };
+            });
+            *places = Places { of, filter: text.to_owned(), some };
         }
+        let search = self.filter(ListId::Logs).to_owned();
+        self.logs.book.search(&search);
+        rows.made_of = Some((snapshot, self.catalog.clone()));
         self.rows = rows;
         for list in [
             ListId::Runs,
@@ -215,10 +214,51 @@ impl App {
             state.sync(
                 count,
                 |row| self.key(list, row),
-                |key| // Mostly it has not moved.
-                    std::iter::once(at).chain(0..count).find(|row| self.has_key(list, *row, key)),
+                |key| {
+                    if list == ListId::Runs {
+                        return self.rows.runs.position(key);
+                    }
+                    // Mostly it has not moved.
+                    let mut places = std::iter::once(at).chain(0..count);
+                    places.find(|row| self.has_key(list, *row, key))
+                },
             );
             self.lists[list as usize] = state;
+        }
+    }
+
+    /// How the filter of a list that is being typed may go on.
+    pub(super) fn completion(&self, list: ListId) -> Completion {
+        if list != ListId::Runs {
+            return Completion::default();
+        }
+        let blueprints = self.catalog.blueprints.iter().map(|entry| entry.blueprint.id.as_str());
+        Completion::of(self.filter(list), blueprints)
+    }
+
+    /// Takes in how far a list of runs is.
+    pub(super) fn listed(&mut self, listed: Listed) {
+        if let Some(list) = self.rows.lister.hear(listed) {
+            self.rows.runs = list;
+            self.relist();
+        }
+    }
+
+    /// How many rows a list has.
+    pub(super) fn count(&self, list: ListId) -> usize {
+        match list {
+            ListId::Logs => self.logs.book.count(),
+            list => self.rows.count(list),
+        }
+    }
+
+    /// How many rows a list would have without its filter.
+    pub(super) fn count_unfiltered(&self, list: ListId) -> usize {
+        match list {
+            ListId::Runs => self.shown().runs.data.len(),
+            ListId::Logs => self.logs.book.len(),
+            ListId::Letters => self.shown().queue.data.dead_letters.len(),
+            list => self.rows.places[list as usize].of,
         }
     }
 

@@ -13,11 +13,13 @@ use crossterm::{
     cursor::Show,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-        disable_raw_mode, enable_raw_mode,
+        EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+        enable_raw_mode,
     },
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend, layout::Rect};
+
+use super::quiet::Quiet;
 
 /// Whether the terminal is taken: it must be given back exactly then, whoever does it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -43,7 +45,7 @@ pub(super) trait Surface {
 /// The real terminal. Given back when this is dropped.
 pub(super) struct Screen {
     /// Never dropped: its own clean-up prints, and panics where the terminal is gone.
-    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
+    terminal: ManuallyDrop<Terminal<Quiet<CrosstermBackend<Stdout>>>>,
     /// Whether what the terminal shows is not what was drawn last.
     lost: bool,
 }
@@ -52,7 +54,7 @@ impl Screen {
     /// Takes the terminal over.
     pub(super) fn take_over() -> io::Result<Self> {
         enter()?;
-        let made = Terminal::new(CrosstermBackend::new(io::stdout()));
+        let made = Terminal::new(Quiet::new(CrosstermBackend::new(io::stdout())));
         match made {
             Ok(terminal) => Ok(Self { terminal: ManuallyDrop::new(terminal), lost: false }),
             Err(error) => {
@@ -65,16 +67,12 @@ impl Screen {
 
 impl Surface for Screen {
     fn draw(&mut self, draw: &mut dyn FnMut(&mut Frame<'_>)) -> io::Result<()> {
-        // The terminal shows the frame as a whole, not while it is being written.
-        io::stdout().queue(BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.lost) {
             // Not `clear`: that asks the terminal where its cursor is, and waits for the answer.
             let size = self.terminal.size()?;
             self.terminal.resize(Rect::new(0, 0, size.width, size.height))?;
         }
-        let drawn = self.terminal.draw(|frame| draw(frame)).map(|_| ());
-        io::stdout().queue(EndSynchronizedUpdate)?.flush()?;
-        drawn
+        self.terminal.draw(|frame| draw(frame)).map(|_| ())
     }
 
     fn redraw(&mut self) {

@@ -172,9 +172,13 @@ pub(crate) fn age(duration: Duration) -> String {
     }
 }
 
-/// A duration in whole seconds at least: ages that count up would flicker otherwise.
+/// A duration that goes on: seconds in the first minute, minutes in the first day, so that what is
+/// shown for long changes seldom: `12s`, `5m`, `2h14`, `3d4h`.
 pub(crate) fn whole_age(duration: Duration) -> String {
-    age(Duration::from_secs(duration.as_secs()))
+    match duration.as_secs() {
+        seconds @ 60..3_600 => format!("{}m", seconds / 60),
+        seconds => age(Duration::from_secs(seconds)),
+    }
 }
 
 /// A size: `340 bytes`, `12 KiB`, `1.9 MiB`.
@@ -259,5 +263,8 @@ mod tests {
         assert_eq!(age(Duration::from_millis(340)), "340ms");
         assert_eq!([of(0), of(59), of(303), of(8_040)], ["0s", "59s", "5m03", "2h14"]);
         assert_eq!(of(3 * 86_400 + 4 * 3_600), "3d4h");
+        let going_on = |seconds| whole_age(Duration::from_secs(seconds));
+        assert_eq!([59, 60, 3_599, 8_040].map(going_on), ["59s", "1m", "59m", "2h14"]);
+        assert_eq!(whole_age(Duration::from_millis(340)), "0s");
     }
 }

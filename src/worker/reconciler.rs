@@ -293,7 +293,7 @@ impl Core {
             status: Some(RunStatus::Failed),
             last_updated: self.now(),
             error: Some(reason.to_owned()),
-            final_status: Some(serde_json::json!({"status": "failed", "reason": reason})),
+            final_status: Some(Box::new(serde_json::json!({"status": "failed", "reason": reason}))),
             ..known.item
         };
         self.patience().call(|| state.replace_status(&item, &known.version)).await?;

@@ -170,7 +170,7 @@ pub(crate) fn status_item(
         final_status: head
             .status
             .is_final()
-            .then(|| final_status(document, shared.cluster.neighbours)),
+            .then(|| Box::new(final_status(document, shared.cluster.neighbours))),
         remarks: remarks(shared, document),
     }
 }

@@ -393,7 +393,8 @@ impl JavaScript {
                 Some(mut known) => {
                     known.item.status = Some(status);
                     known.item.last_updated = self.clock.now();
-                    known.item.final_status = last.clone().or(known.item.final_status);
+                    known.item.final_status =
+                        last.clone().map(Box::new).or(known.item.final_status);
                     self.state.replace_status(&known.item, &known.version).await
                 }
                 None => self.state.create_status(&self.status_item(run, status)).await,

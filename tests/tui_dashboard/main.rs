@@ -9,6 +9,7 @@ mod hostile;
 mod journeys;
 mod kin;
 mod letters;
+mod lists;
 mod picture;
 mod replay;
 mod screens;

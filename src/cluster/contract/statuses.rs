@@ -66,7 +66,7 @@ pub async fn a_status_is_read_as_it_was_written(subject: &Subject) {
         parent_run_id: Some(RunId::from("parent")),
         next_due_at: Some(Timestamp::from_seconds(1_700_000_100)),
         worker: Some(WorkerName::from("w")),
-        final_status: Some(json!({ "status": "failed", "payload": [1, { "a": null }] })),
+        final_status: Some(Box::new(json!({ "status": "failed", "payload": [1, { "a": null }] }))),
         ..item(&run, &blueprint, 1_700_000_001)
     };
     let version = store.replace_status(&full, &version).await.unwrap();

@@ -87,7 +87,7 @@ fn snapshot_of(text: &str) -> Snapshot {
     };
     let mut status = item("r", RunStatus::Failed, 0);
     status.error = Some(text());
-    status.final_status = Some(json!({"payload": values()}));
+    status.final_status = Some(Box::new(json!({"payload": values()})));
     let node = NodeRow {
         id: "get-token".into(),
         uses: Some(text()),

@@ -56,7 +56,7 @@ pub(in crate::tui) fn example(app: &App, id: &BlueprintId) -> Option<String> {
 fn chosen_runs(app: &App) -> Vec<RunId> {
     let marked = &app.list(ListId::Runs).marked;
     if app.focus == ListId::Runs && !marked.is_empty() {
-        return marked.iter().map(|run| RunId::from(run.as_str())).collect();
+        return marked.runs();
     }
     app.run_of_row(app.focus).into_iter().collect()
 }
@@ -84,7 +84,7 @@ pub(super) fn reconcile(app: &mut App) -> Vec<Command> {
     let marked = &app.list(ListId::Runs).marked;
     let these: Vec<RunId> = match (app.screen, &app.open_run) {
         (Screen::Run, Some(run)) => vec![run.clone()],
-        _ => marked.iter().map(|run| RunId::from(run.as_str())).collect(),
+        _ => marked.runs(),
     };
     let runs = if these.is_empty() { Runs::AllStalled } else { Runs::These(these) };
     confirm(app, Operation::Reconcile(runs), None)
@@ -302,7 +302,14 @@ fn forget_marks(app: &mut App, operation: &Operation) {
         }
         _ => return,
     };
+    let marked = &mut app.lists[list as usize].marked;
+    // Mostly it was done to all that are marked.
+    let ends = [keys.first(), keys.last()];
+    if keys.len() == marked.len() && ends.iter().flatten().all(|key| marked.contains(key)) {
+        marked.clear();
+        return;
+    }
     for key in keys {
-        app.lists[list as usize].marked.remove(key);
+        marked.remove(key);
     }
 }

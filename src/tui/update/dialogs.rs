@@ -160,6 +160,11 @@ fn filter_key(app: &mut App, list: ListId, before: String, key: KeyEvent, leave:
         true
     } else if key.code == KeyCode::Enter {
         true
+    } else if key.code == KeyCode::Tab {
+        if let Some(completed) = app.completion(list).apply(&text) {
+            text = completed;
+        }
+        false
     } else {
         typed(&mut text, key);
         false

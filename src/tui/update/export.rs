@@ -85,8 +85,11 @@ fn choices(app: &App) -> Vec<Choosable> {
     match list {
         ListId::Runs => {
             let taken = |key: &str| marked.is_empty() || marked.contains(key);
-            let rows: Vec<_> =
-                app.rows.runs.iter().filter(|row| taken(&row.item.run_id)).cloned().collect();
+            let rows: Vec<_> = (0..app.rows.runs.len())
+                .filter_map(|at| app.rows.runs.get(at))
+                .filter(|row| taken(&row.item.run_id))
+                .cloned()
+                .collect();
             if !rows.is_empty() {
                 offer(say(rows.len(), "run"), &["runs"], Content::Runs(rows));
             }

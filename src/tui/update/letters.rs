@@ -24,7 +24,7 @@ fn chosen(app: &App) -> Option<Letters> {
     }
     let marked = &app.list(ListId::Letters).marked;
     if !marked.is_empty() {
-        return Some(Letters::These(marked.iter().cloned().collect()));
+        return Some(Letters::These(marked.iter().map(str::to_owned).collect()));
     }
     match app.selected_letter_row()? {
         LetterRow::Letter(at) => Some(Letters::These(app.letter_ids(&[at]))),
@@ -116,7 +116,9 @@ pub(super) fn mark(app: &mut App) {
             marked.remove(id);
         }
     } else {
-        marked.extend(ids);
+        for id in ids {
+            marked.insert(id);
+        }
     }
 }
 

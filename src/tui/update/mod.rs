@@ -8,6 +8,7 @@ mod export;
 mod forms;
 mod kin;
 mod letters;
+mod logs;
 mod mouse;
 mod navigate;
 mod replay;
@@ -36,6 +37,7 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
     visits::catch_up(app);
     run_logs::catch_up(app);
     commands.extend(super::values::catch_up(app));
+    commands.extend(app.rows.job().map(Command::List));
     commands
 }
 
@@ -60,13 +62,20 @@ fn take(app: &mut App, message: Message) -> Vec<Command> {
         }
         Message::Tick(now) => {
             app.clock = now;
+            if app.rows.runs.has_turned(app.now()) {
+                app.relist();
+            }
             app.toasts.retain(|toast| toast.until > now);
             let mut commands = explain::tick(app, now);
             commands.extend(left(app));
             commands
         }
-        Message::LogLines => {
-            app.logs.any = true;
+        Message::LogLines(lines) => {
+            app.logs.book.add(lines);
+            Vec::new()
+        }
+        Message::Listed(listed) => {
+            app.listed(listed);
             Vec::new()
         }
         Message::Moment(moment) => replay::moved(app, moment),

@@ -12,11 +12,14 @@ use super::{
         message::Command,
         rows::ListId,
     },
-    navigate, perform,
+    logs, navigate, perform,
 };
 
 /// How many rows one notch of the wheel moves.
 const NOTCH: isize = 3;
+
+/// The same in lines of the log.
+const LINES: i32 = 3;
 
 pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     let wheel = match event.kind {
@@ -58,6 +61,13 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
     }
     match hit.target {
         Target::Tab(screen) if wheel == 0 => navigate::go(app, screen),
+        Target::Heading { list, title } if wheel == 0 => {
+            app.focus = list;
+            if let Some(order) = app.order.clicked(title).filter(|_| list == ListId::Runs) {
+                navigate::order_by(app, order);
+            }
+            Vec::new()
+        }
         Target::Pane(list) if wheel == 0 => {
             app.focus = list;
             Vec::new()
@@ -65,16 +75,28 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
         Target::Pane(list) | Target::Rows { list, .. } if wheel != 0 => {
             if list == ListId::Logs {
                 if app.screen == Screen::Logs {
-                    let action = if wheel > 0 { Action::PageDown } else { Action::PageUp };
                     app.focus = list;
-                    return perform(app, action);
+                    logs::scroll(app, if wheel > 0 { LINES } else { -LINES });
                 }
             } else {
                 navigate::move_in(app, list, Step::By(wheel));
             }
             Vec::new()
         }
-        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } | Target::TimeLine => Vec::new(),
+        Target::LogTargets { first } => {
+            app.focus = ListId::Logs;
+            if wheel == 0 {
+                logs::choose(app, first + usize::from(event.row.saturating_sub(hit.area.y)));
+            } else {
+                perform(app, if wheel > 0 { Action::Down } else { Action::Up });
+            }
+            Vec::new()
+        }
+        Target::Tab(_)
+        | Target::Pane(_)
+        | Target::Text { .. }
+        | Target::Heading { .. }
+        | Target::TimeLine => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

@@ -1,9 +1,5 @@
 //! Moving about: screens, panes, rows.
 
-use std::collections::BTreeSet;
-
-use tui_logger::TuiWidgetEvent;
-
 use super::{
     super::{
         actions::Action,
@@ -11,11 +7,13 @@ use super::{
         clipboard::{self, Copied},
         dialog::Dialog,
         list::Step,
+        marks::Marks,
         message::Command,
+        order::RunOrder,
         rows::ListId,
         run_logs, visits,
     },
-    kin, letters, open, values,
+    kin, letters, logs, open, values,
 };
 use crate::{blueprint::RunId, monitor::Subject};
 
@@ -52,12 +50,8 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         Action::Back => return back(app),
         Action::Mark => mark(app),
         Action::MarkAll => mark_all(app),
-        Action::Sort => {
-            app.order = app.order.next();
-            app.relist();
-            let order = format!("ordered by {}", app.order.name());
-            app.notify(Tone::Good, order);
-        }
+        Action::Sort => order_by(app, app.order.next()),
+        Action::Reverse => order_by(app, app.order.reversed()),
         Action::Filter if app.focus.can_filter() => {
             let list = app.focus;
             let before = app.filter(list).to_owned();
@@ -68,6 +62,13 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
         action => step(app, action),
     }
     Vec::new()
+}
+
+/// Lists the runs in an order.
+pub(super) fn order_by(app: &mut App, order: RunOrder) {
+    app.order = order;
+    app.relist();
+    app.notify(Tone::Good, format!("ordered by {} {}", order.by.name(), order.arrow()));
 }
 
 /// Shows a screen, with a way back.
@@ -153,7 +154,7 @@ fn enter(app: &mut App) -> Vec<Command> {
         ListId::RunLogs => values::open_line(app),
         ListId::Context => values::open_value(app),
         ListId::Logs => {
-            app.logs.screen.transition(TuiWidgetEvent::FocusKey);
+            logs::only(app);
             Vec::new()
         }
         ListId::Blueprints => super::perform(app, Action::Start),
@@ -191,9 +192,7 @@ fn follow(app: &mut App) -> Vec<Command> {
 /// Undoes the last thing that narrowed the view, else goes where one came from.
 fn back(app: &mut App) -> Vec<Command> {
     let list = app.focus;
-    if app.focus == ListId::Logs && app.screen == Screen::Logs && app.logs.scrolled {
-        app.logs.screen.transition(TuiWidgetEvent::EscapeKey);
-        app.logs.scrolled = false;
+    if app.focus == ListId::Logs && app.screen == Screen::Logs && app.logs.held.take().is_some() {
         return Vec::new();
     }
     if !app.lists[list as usize].marked.is_empty() {
@@ -221,7 +220,6 @@ fn back(app: &mut App) -> Vec<Command> {
 
 fn mark(app: &mut App) {
     if app.focus == ListId::Logs {
-        app.logs.screen.transition(TuiWidgetEvent::HideKey);
         app.logs.targets = !app.logs.targets;
         return;
     }
@@ -249,12 +247,11 @@ fn mark_all(app: &mut App) {
         app.notify(Tone::Bad, "only runs and dead letters can be marked");
         return;
     }
-    let all = if !app.list(list).marked.is_empty() {
-        BTreeSet::new()
-    } else if list == ListId::Letters {
-        letters::all(app).into_iter().collect()
-    } else {
-        (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect()
+    let all = match list {
+        _ if !app.list(list).marked.is_empty() => Marks::default(),
+        ListId::Runs => Marks::all(app.rows.runs.rows()),
+        ListId::Letters => letters::all(app).into_iter().collect(),
+        list => (0..app.rows.count(list)).filter_map(|row| app.key(list, row)).collect(),
     };
     app.lists[list as usize].marked = all;
 }
@@ -287,11 +284,11 @@ fn step(app: &mut App, action: Action) {
         Action::PageDown => Step::Page(1),
         Action::Top => Step::Top,
         Action::Bottom => Step::Bottom,
-        Action::Left | Action::Right => return log_key(app, action),
+        Action::Left | Action::Right => return logs::step(app, action),
         _ => return,
     };
     if app.focus == ListId::Logs {
-        return log_key(app, action);
+        return logs::step(app, action);
     }
     move_in(app, app.focus, step);
 }
@@ -320,30 +317,4 @@ pub(super) fn move_in(app: &mut App, list: ListId, step: Step) {
         }
     }
     app.lists[list as usize] = state;
-}
-
-/// Hands a key to the log widget.
-fn log_key(app: &mut App, action: Action) {
-    if app.screen != Screen::Logs {
-        return;
-    }
-    if let Some(replay) = &mut app.replay {
-        replay.scroll_logs(action);
-        return;
-    }
-    let event = match action {
-        Action::Up => TuiWidgetEvent::UpKey,
-        Action::Down => TuiWidgetEvent::DownKey,
-        Action::Left => TuiWidgetEvent::LeftKey,
-        Action::Right => TuiWidgetEvent::RightKey,
-        Action::PageUp | Action::Top => TuiWidgetEvent::PrevPageKey,
-        Action::PageDown => TuiWidgetEvent::NextPageKey,
-        _ => TuiWidgetEvent::EscapeKey,
-    };
-    match event {
-        TuiWidgetEvent::PrevPageKey => app.logs.scrolled = true,
-        TuiWidgetEvent::EscapeKey => app.logs.scrolled = false,
-        _ => {}
-    }
-    app.logs.screen.transition(event);
 }

@@ -16,7 +16,7 @@ use super::{
         under_way::UnderWay,
     },
     canvas::{Canvas, Piece},
-    header_detail, time_line, words,
+    filter_line, header_detail, time_line, words,
 };
 use crate::{
     engine::Timestamp,
@@ -61,6 +61,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
     let tall = time_line::height(app, area).min(body.height);
     body.height -= tall;
     time_line::draw(app, canvas, Rect { y: body.bottom(), height: tall, ..area });
+    if area.height >= 8
+        && let Some(Dialog::Filter { list: ListId::Runs, .. }) = &app.dialog
+    {
+        body.height -= 1;
+        filter_line::draw_hint(app, canvas, Rect { y: body.bottom(), height: 1, ..area });
+    }
     body
 }
 
@@ -300,22 +306,7 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
 
 fn draw_footer(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
     if let Some(Dialog::Filter { list, .. }) = &app.dialog {
-        let label = if *list == ListId::Context { " search: " } else { " filter: " };
-        let used = canvas.pieces(
-            line,
-            &[(label.into(), Role::FooterKey), (app.filter(*list).into(), Role::Input)],
-        );
-        let rest = Rect { x: line.x + used, width: line.width - used, ..line };
-        canvas.text(rest.x, rest.y, 1, " ", canvas.style(Role::InputCursor));
-        if rest.width > 40 {
-            let found = match list {
-                ListId::Context => super::run::context::search_status(app),
-                _ => None,
-            };
-            let found = found.map(|found| format!("{found}   ")).unwrap_or_default();
-            let hint = format!("{found}enter keep  esc drop ");
-            canvas.right(rest, &hint, canvas.style(Role::Footer));
-        }
+        filter_line::draw(app, canvas, line, *list);
         return;
     }
     let always = [Action::Help, Action::Quit];

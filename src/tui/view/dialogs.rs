@@ -8,6 +8,7 @@ use super::{
         app::{Access, App, Hit, Target},
         dialog::{ChildPicker, Choice, Confirm, Dialog, ExportForm, Picker, Plan, Whole},
         operator::Operation,
+        query::{TERMS, WORDS},
         text,
         theme::Role,
         update::{actions_for, blueprints_for, children_for},
@@ -78,50 +79,49 @@ fn draw_buttons(canvas: &mut Canvas<'_>, line: Rect, yes: &str, no: &str, choice
     canvas.pieces(line, &pieces);
 }
 
+/// A plan of more lines than this has each in one line, cut where it is too long: what is in view
+/// can be found then without looking at the rest.
+const WRAPPED: usize = 200;
+
+/// The lines of a plan: what stands above, the plan itself, what stands below.
+struct PlanLines<'a> {
+    head: Vec<Piece<'a>>,
+    body: Vec<Piece<'a>>,
+    many: &'a [String],
+    tail: Vec<Piece<'a>>,
+}
+
+impl PlanLines<'_> {
+    fn len(&self) -> usize {
+        self.head.len() + self.body.len() + self.many.len() + self.tail.len()
+    }
+
+    /// The lines from one on.
+    fn from(&self, first: usize, count: usize) -> Vec<Piece<'_>> {
+        let before = self.head.iter().chain(&self.body);
+        let piece = |line: &Piece<'_>| (line.0.clone().into_owned().into(), line.1);
+        let listed = self.head.len() + self.body.len();
+        let skipped = first.saturating_sub(listed).min(self.many.len());
+        let many =
+            self.many.iter().skip(skipped).map(|line| (format!("  {line}").into(), Role::Text));
+        let after = self.tail.iter().skip(first.saturating_sub(listed + self.many.len()));
+        let lines = before.skip(first).map(piece).chain(many).chain(after.map(piece));
+        lines.take(count).collect()
+    }
+}
+
 fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let wide = area.width.saturating_sub(4).min(96);
-    let width = usize::from(wide.saturating_sub(4));
-    let mut lines: Vec<Piece<'_>> = Vec::new();
-    if let Some(moved) = &confirm.moved {
-        let text = format!(
-            "Something changed meanwhile ({moved}). Nothing was done; this is the new plan:"
-        );
-        lines
-            .extend(text::wrap(&text, width, 4).into_iter().map(|it| (it.into(), Role::TextError)));
-    }
-    match &confirm.plan {
-        Plan::Awaited => lines.push(("Making the plan …".into(), Role::TextDim)),
-        Plan::Failed(why) => {
-            lines.push(("This can't be planned:".into(), Role::TextStrong));
-            lines.extend(
-                text::wrap(why, width, 12).into_iter().map(|it| (it.into(), Role::TextError)),
-            );
-        }
-        Plan::Ready(preview) => {
-            let head = match preview.affects {
-                0 => "There is nothing to do.".to_owned(),
-                1 => "This is what will be done; it concerns 1:".to_owned(),
-                count => format!("This is what will be done; it concerns {count}:"),
-            };
-            lines.push((head.into(), Role::TextStrong));
-            for line in &preview.lines {
-                let wrapped = text::wrap(line, width.saturating_sub(2), 4);
-                lines.extend(wrapped.into_iter().map(|it| (format!("  {it}").into(), Role::Text)));
-            }
-        }
-    }
-    if confirm.operation.is_final() {
-        lines.push(("".into(), Role::Text));
-        lines.push(("This can't be undone.".into(), Role::DialogDanger));
-    }
+    let lines = plan_lines(confirm, usize::from(wide.saturating_sub(4)));
     let border = if confirm.operation.is_final() { Role::DialogDanger } else { Role::DialogBorder };
     let place = centred(area, wide, tall(lines.len()).saturating_add(4).clamp(7, 22));
     let inside = canvas.dialog(place, &format!("{}?", confirm.operation.title()), border);
     let buttons = u16::from(inside.height > 1);
     let body = Rect { height: inside.height.saturating_sub(2 * buttons), ..inside };
-    let first = confirm.scroll.min(lines.len().saturating_sub(usize::from(body.height)));
+    let height = usize::from(body.height);
+    let first = confirm.scroll.min(lines.len().saturating_sub(height));
     canvas.hits.push(Hit { area: body, target: Target::Text { first } });
-    canvas.lines(body, &lines, first);
+    canvas.lines(body, &lines.from(first, height), 0);
     let line = Rect { y: inside.bottom().saturating_sub(1), height: buttons, ..inside };
     let can = matches!(&confirm.plan, Plan::Ready(preview) if preview.affects > 0);
     if can {
@@ -132,11 +132,51 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
             _ if matches!(&confirm.plan, Plan::Ready(preview) if preview.affects < 2) => "",
             _ => "c: without a canary  ",
         };
-        let more = if lines.len() > usize::from(body.height) { "↑↓ more" } else { "" };
+        let more = if lines.len() > height { "↑↓ more" } else { "" };
         canvas.right(line, format!("{canary}{more}").trim_end(), canvas.style(Role::TextDim));
     } else {
         canvas.pieces(line, &[("▶ esc: back ◀".into(), Role::Selected)]);
     }
+}
+
+fn plan_lines(confirm: &Confirm, width: usize) -> PlanLines<'_> {
+    let mut lines = PlanLines { head: Vec::new(), body: Vec::new(), many: &[], tail: Vec::new() };
+    if let Some(moved) = &confirm.moved {
+        let text = format!(
+            "Something changed meanwhile ({moved}). Nothing was done; this is the new plan:"
+        );
+        let wrapped = text::wrap(&text, width, 4);
+        lines.head.extend(wrapped.into_iter().map(|it| (it.into(), Role::TextError)));
+    }
+    match &confirm.plan {
+        Plan::Awaited => lines.body.push(("Making the plan …".into(), Role::TextDim)),
+        Plan::Failed(why) => {
+            lines.body.push(("This can't be planned:".into(), Role::TextStrong));
+            let wrapped = text::wrap(why, width, 12);
+            lines.body.extend(wrapped.into_iter().map(|it| (it.into(), Role::TextError)));
+        }
+        Plan::Ready(preview) => {
+            let head = match preview.affects {
+                0 => "There is nothing to do.".to_owned(),
+                1 => "This is what will be done; it concerns 1:".to_owned(),
+                count => format!("This is what will be done; it concerns {count}:"),
+            };
+            lines.head.push((head.into(), Role::TextStrong));
+            if preview.lines.len() > WRAPPED {
+                lines.many = &preview.lines;
+            } else {
+                for line in &preview.lines {
+                    let wrapped = text::wrap(line, width.saturating_sub(2), 4).into_iter();
+                    lines.body.extend(wrapped.map(|it| (format!("  {it}").into(), Role::Text)));
+                }
+            }
+        }
+    }
+    if confirm.operation.is_final() {
+        lines.tail.push(("".into(), Role::Text));
+        lines.tail.push(("This can't be undone.".into(), Role::DialogDanger));
+    }
+    lines
 }
 
 fn draw_leave(app: &App, canvas: &mut Canvas<'_>, area: Rect, choice: Choice) {
@@ -361,6 +401,16 @@ fn help_lines(app: &App, width: usize) -> Vec<Piece<'static>> {
         }
         lines.push(("".into(), Role::Text));
     }
+    lines.push(("The filter of the runs".into(), Role::PaneTitleFocused));
+    for info in TERMS.iter().chain(&WORDS) {
+        let front = format!("  {:<29} ", info.example);
+        let wrapped = text::wrap(info.meaning, width.saturating_sub(FRONT).max(20), 3);
+        for (at, line) in wrapped.into_iter().enumerate() {
+            let front = if at == 0 { front.clone() } else { " ".repeat(FRONT) };
+            lines.push((format!("{front}{line}").into(), Role::Text));
+        }
+    }
+    lines.push(("".into(), Role::Text));
     lines.push((
         "Every action that changes the cluster shows its plan and asks first.".into(),
         Role::TextDim,

@@ -7,12 +7,14 @@ mod cost;
 mod dialogs;
 mod editor;
 mod explain;
+mod filter_line;
 mod forms;
 mod header_detail;
 mod history;
 mod letter;
 mod letters;
 mod locks;
+mod log_tail;
 mod logs;
 mod overview;
 mod pane;
@@ -35,7 +37,8 @@ use super::{
 use canvas::Canvas;
 
 pub(super) use self::{
-    dialogs::whole_width, letter::letter_text, runs::note, words::run as run_word,
+    dialogs::whole_width, letter::letter_text, logs::tall as log_entry_height,
+    words::run as run_word,
 };
 
 /// Draws the whole screen. Returns where things are on it.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     super::{app::App, rows::ListId},
     canvas::Canvas,
-    locks, logs, queue, runs,
+    locks, log_tail, queue, runs,
 };
 
 /// Below this many columns or rows there is only the pane that has the focus.
@@ -20,7 +20,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         match app.focus {
             ListId::Jobs => queue::draw_gauge(app, canvas, area),
             ListId::Locks => locks::draw(app, canvas, area),
-            ListId::Logs => logs::draw_pane(app, canvas, area),
+            ListId::Logs => log_tail::draw(app, canvas, area),
             _ => runs::draw(app, canvas, area),
         }
         return;
@@ -29,7 +29,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     queue::draw_gauge(app, canvas, queue_area);
     locks::draw(app, canvas, locks_area);
     runs::draw(app, canvas, runs_area);
-    logs::draw_pane(app, canvas, logs_area);
+    log_tail::draw(app, canvas, logs_area);
 }
 
 /// The places of queue, locks, runs and logs.

@@ -7,13 +7,14 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         app::App,
-        rows::{ListId, RunOrder},
+        order::{OrderBy, RunOrder},
+        rows::ListId,
         text,
         theme::Role,
     },
     canvas::{Canvas, Focus},
     pane,
-    table::{Cell, Column, Table, fixed, flexible, number},
+    table::{Cell, Column, Ordered, Table, fixed, flexible, number},
     words,
 };
 use crate::{
@@ -36,17 +37,22 @@ const COLUMNS: [Column; 8] = [
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
     let source = &app.shown().runs;
     let counts = source.data.counts();
-    let order = match app.order {
-        RunOrder::Attention => String::new(),
-        order => format!(" by {}", order.name()),
-    };
-    let title = if source.updated_at.is_none() {
-        "Runs".to_owned()
-    } else {
-        format!(
-            "Runs{order}  {} running  {} awaiting  {} failed  {} done",
-            counts.running, counts.awaiting, counts.failed, counts.completed
-        )
+    let order = app.order;
+    let listing = app.rows.listing();
+    let title = match listing {
+        _ if source.updated_at.is_none() => "Runs".to_owned(),
+        Some(percent) => format!("Runs  {}", listing_words(percent)),
+        None => {
+            let by = if order == RunOrder::default() {
+                String::new()
+            } else {
+                format!(" by {} {}", order.by.name(), order.arrow())
+            };
+            format!(
+                "Runs{by}  {} running  {} awaiting  {} failed  {} done",
+                counts.running, counts.awaiting, counts.failed, counts.completed
+            )
+        }
     };
     let inside = pane::open(app, canvas, area, ListId::Runs, &title, Some(source));
     if app.rows.runs.is_empty() {
@@ -61,9 +67,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         state: app.list(ListId::Runs),
         count: app.rows.runs.len(),
         focus: Focus::when(app.focus == ListId::Runs),
-        stale: matches!(source.state, SourceState::Stale { .. }),
+        // What was asked for is something else than what is shown.
+        stale: matches!(source.state, SourceState::Stale { .. }) || listing.is_some(),
     };
-    table.draw(canvas, inside, |at| {
+    let title = if order.by == OrderBy::Attention { "" } else { order.by.name() };
+    let ordered = Ordered { title, arrow: order.arrow() };
+    table.draw_ordered(canvas, inside, Some(ordered), |at| {
         let row = app.rows.runs.get(at)?;
         let subject = Subject::Run(row.item.run_id.clone());
         // That it is stalled stands there anyway.
@@ -71,6 +80,11 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             warnings.about(&subject).find(|warning| warning.kind != WarningKind::StalledRun);
         Some((Cow::Borrowed(row.item.run_id.as_str()), cells(row, warning, now)))
     });
+}
+
+/// What is said while a list of many runs is made.
+pub(super) fn listing_words(percent: u8) -> String {
+    if percent == 0 { "filtering …".to_owned() } else { format!("filtering … {percent} %") }
 }
 
 fn cells<'a>(row: &'a RunRow, warning: Option<&'a Arc<Warning>>, now: Timestamp) -> Vec<Cell<'a>> {
@@ -108,7 +122,7 @@ fn progress(nodes: NodeCounts) -> (String, String) {
 }
 
 /// The one thing worth knowing about a run beside its status.
-pub(in crate::tui) fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
+fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
     let item = &row.item;
     if let Some(error) = &item.error {
         return (error.as_str().into(), Role::TextError);

@@ -5,7 +5,13 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use super::{
-    super::{list::ListState, rows::ListId, text, theme::Role},
+    super::{
+        app::{Hit, Target},
+        list::ListState,
+        rows::ListId,
+        text,
+        theme::Role,
+    },
     canvas::{Canvas, Focus},
 };
 
@@ -47,6 +53,13 @@ pub(super) const fn flexible(title: &'static str, least: u16, share: u16, rank: 
 /// One cell of a row.
 pub(super) type Cell<'a> = (Cow<'a, str>, Role);
 
+/// By which column a table is ordered, and which way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ordered {
+    pub(super) title: &'static str,
+    pub(super) arrow: &'static str,
+}
+
 /// A table.
 pub(super) struct Table<'a> {
     pub(super) list: ListId,
@@ -75,6 +88,17 @@ impl Table<'_> {
         area: Rect,
         row: impl Fn(usize) -> Option<(Cow<'r, str>, Vec<Cell<'r>>)>,
     ) {
+        self.draw_ordered(canvas, area, None, row);
+    }
+
+    /// Draws it with an arrow in the heading of the column that it is ordered by.
+    pub(super) fn draw_ordered<'r>(
+        &self,
+        canvas: &mut Canvas<'_>,
+        area: Rect,
+        ordered: Option<Ordered>,
+        row: impl Fn(usize) -> Option<(Cow<'r, str>, Vec<Cell<'r>>)>,
+    ) {
         let places = layout(self.columns, area.width.saturating_sub(MARKERS + MARGIN));
         // The head gives way where there is room for hardly any row.
         let head = u16::from(area.height > 3);
@@ -83,8 +107,15 @@ impl Table<'_> {
             let style = canvas.style(Role::TableHead);
             for (column, place) in self.columns.iter().zip(&places) {
                 if let Some((x, width)) = place {
-                    let at = aligned(*column, column.title, area.x + MARKERS + x, *width);
-                    canvas.text(at.0, area.y, at.1, column.title, style);
+                    let place = (area.x + MARKERS + x, *width);
+                    let title = heading(column.title, *width, ordered);
+                    let at = aligned(*column, &title, place.0, place.1);
+                    canvas.text(at.0, area.y, at.1, &title, style);
+                    if ordered.is_some() {
+                        let area = Rect { x: place.0, y: area.y, width: place.1, height: 1 };
+                        let target = Target::Heading { list: self.list, title: column.title };
+                        canvas.hits.push(Hit { area, target });
+                    }
                 }
             }
         }
@@ -94,7 +125,7 @@ impl Table<'_> {
         for (y, at) in (body.top()..body.bottom()).zip(first..self.count) {
             let Some((key, cells)) = row(at) else { continue };
             let selected = at == self.state.index;
-            let marked = self.state.marked.contains(&*key);
+            let marked = self.state.marked.contains(&key);
             for ((column, place), (text, role)) in self.columns.iter().zip(&places).zip(&cells) {
                 let Some((x, width)) = place else { continue };
                 let style = if self.stale { dim } else { canvas.style(*role) };
@@ -128,6 +159,19 @@ impl Table<'_> {
         let edge = Rect { y: area.bottom(), height: 1, ..area };
         canvas.right(edge, &text, canvas.style(Role::TextDim));
     }
+}
+
+/// A column's title, with the arrow if the table is ordered by it: room for that is made.
+fn heading(title: &'static str, width: u16, ordered: Option<Ordered>) -> Cow<'static, str> {
+    let Some(Ordered { arrow, .. }) = ordered.filter(|by| by.title == title) else {
+        return title.into();
+    };
+    let room = usize::from(width);
+    if text::width(title) + 2 <= room {
+        return format!("{title} {arrow}").into();
+    }
+    let kept: String = title.chars().take(room.saturating_sub(1)).collect();
+    format!("{kept}{arrow}").into()
 }
 
 fn aligned(column: Column, text: &str, x: u16, width: u16) -> (u16, u16) {
@@ -191,6 +235,14 @@ mod tests {
 
     fn widths(width: u16) -> Vec<Option<u16>> {
         layout(&COLUMNS, width).into_iter().map(|place| place.map(|(_, width)| width)).collect()
+    }
+
+    #[test]
+    fn a_heading_makes_room_for_its_arrow() {
+        let ordered = Some(Ordered { title: "touched", arrow: "↑" });
+        let of = |width| heading("touched", width, ordered);
+        assert_eq!([of(9), of(8), of(7)], ["touched ↑", "touched↑", "touche↑"]);
+        assert_eq!(heading("age", 5, ordered), "age");
     }
 
     #[test]

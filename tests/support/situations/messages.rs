@@ -357,7 +357,7 @@ pub(super) async fn overwrite_status(
     let known = state.read_status(run).await.unwrap().unwrap();
     let mut item = known.item;
     item.status = Some(status);
-    item.final_status = Some(json!({"status": status.as_str(), "reason": reason}));
+    item.final_status = Some(Box::new(json!({"status": status.as_str(), "reason": reason})));
     state.replace_status(&item, &known.version).await.unwrap();
 }
 

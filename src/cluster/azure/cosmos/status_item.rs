@@ -56,7 +56,7 @@ impl<'a> Written<'a> {
             parent_run_id: item.parent_run_id.as_ref(),
             next_due_at: item.next_due_at.map(Timestamp::seconds),
             worker: item.worker.as_ref(),
-            final_status: item.final_status.as_ref(),
+            final_status: item.final_status.as_deref(),
             remarks: &item.remarks,
         }
     }
@@ -134,7 +134,7 @@ impl Stored {
             parent_run_id: text(self.parent_run_id).map(Into::into),
             next_due_at: time(&self.next_due_at),
             worker: text(self.worker).map(Into::into),
-            final_status: self.final_status.filter(|status| !status.is_null()),
+            final_status: self.final_status.filter(|status| !status.is_null()).map(Box::new),
             remarks: Remarks {
                 blueprint_version: text(self.blueprint_version),
                 document_size: self.document_size.as_u64(),
