@@ -174,7 +174,7 @@ fn every_list_that_is_about_runs_has_the_key() {
         ("2 j", "order-4711.ship"),
         ("2 j j enter", "order-4711"),
         ("3", "order-4711"),
-        ("3 tab j j", "failed-1"),
+        ("3 tab j j enter j", "failed-1"),
         ("4", "order-4711"),
         ("1", "order-0815"),
     ];

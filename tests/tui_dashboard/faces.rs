@@ -395,7 +395,7 @@ fn every_face_at_every_small_size() {
 #[test]
 fn times_have_a_zone_and_a_distance() {
     let mut dashboard = opened(rich(), (100, 40), 1);
-    shows(&mut dashboard, "UTC  (1m00 ago)");
+    shows(&mut dashboard, "UTC  (1m ago)");
     dashboard.hear(Message::Tick(Timestamp::from_seconds(NOW.seconds() + 60)));
-    shows(&mut dashboard, "UTC  (2m00 ago)");
+    shows(&mut dashboard, "UTC  (2m ago)");
 }

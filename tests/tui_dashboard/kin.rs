@@ -133,11 +133,9 @@ fn a_run_a_value_lines_and_lists_are_exported() {
     shows(&mut dashboard, "file: order-4711.json");
     insta::assert_snapshot!("export_100x40", dashboard.text());
     dashboard.press("enter");
-    shows(&mut dashboard, "1 under way");
     let (name, run) = export(&mut dashboard, folder.path());
     assert_eq!(name, "order-4711.json");
     shows(&mut dashboard, "written to order-4711.json (");
-    shows_not(&mut dashboard, "under way");
     let mut members: Vec<&str> = run.as_object().unwrap().keys().map(String::as_str).collect();
     members.truncate(11);
     // As `show --json` has them.

@@ -11,15 +11,17 @@ use super::{
         theme::Role,
     },
     canvas::{Canvas, Piece},
+    run::context::search_status,
     runs::listing_words,
 };
 
 /// What is typed, how much it leaves, and how to get out.
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, line: Rect, list: ListId) {
-    let label = " filter: ";
-    let left = match app.rows.listing().filter(|_| list == ListId::Runs) {
-        Some(percent) => listing_words(percent),
-        None => format!("{} of {}", app.count(list), app.count_unfiltered(list)),
+    let label = if list == ListId::Context { " search: " } else { " filter: " };
+    let left = match (list, app.rows.listing()) {
+        (ListId::Context, _) => search_status(app).unwrap_or_default(),
+        (ListId::Runs, Some(percent)) => listing_words(percent),
+        _ => format!("{} of {}", app.count(list), app.count_unfiltered(list)),
     };
     let mut right = format!("  {left}  enter keep  esc drop ");
     let filter = app.filter(list);
