@@ -123,7 +123,7 @@ fn watch(folder: &Path, name: &str, arguments: &[&str]) -> f64 {
     let written = Arc::new(AtomicU64::new(0));
     let counter = written.clone();
     let listener = thread::spawn(move || {
-        let mut bytes = [0; 65_536];
+        let mut bytes = [0; 8_192];
         while let Ok(count @ 1..) = reader.read(&mut bytes) {
             counter.fetch_add(count as u64, Ordering::Relaxed);
         }

@@ -48,14 +48,14 @@ const SCREENS: [Screen; 26] = [
     screen("runs", "2", "j"),
     screen("runs, at the end", "2 G", "k"),
     screen("runs, all marked", "2 *", "j"),
-    screen("runs, by progress", "2 o o o o o", "j"),
     screen("runs, typing a filter", "2 / s t", ""),
-    screen("run: graph", "2 enter", "j"),
-    screen("run: nodes", "2 enter v", "j"),
-    screen("run: timeline", "2 enter v v", "j"),
-    screen("run: context", "2 enter v v v", "j"),
-    screen("run: logs", "2 enter v v v v", "j"),
-    screen("run: inspector", "2 enter tab", "j"),
+    // The way to see a run stays as it was: each is one further.
+    screen("run: graph", "2 g enter", "j"),
+    screen("run: nodes", "2 g enter v", "j"),
+    screen("run: timeline", "2 g enter v", "j"),
+    screen("run: context", "2 g enter v", "j"),
+    screen("run: logs", "2 g enter v", "j"),
+    screen("run: inspector", "2 g enter v tab", "j"),
     screen("queue", "3", "j"),
     screen("locks", "4", "j"),
     screen("locks, at the end", "4 G", "k"),
@@ -70,6 +70,8 @@ const SCREENS: [Screen; 26] = [
     screen("start: which blueprint", "s", "down"),
     screen("start: input", "6 s", "x"),
     screen("plan of 100,000", "2 * x", "j"),
+    // Last: the order stays, too.
+    screen("runs, by progress", "2 o o o o o", "j"),
 ];
 
 /// A dashboard with all data in it. What it asks for in the background is done.
