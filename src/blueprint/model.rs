@@ -120,7 +120,7 @@ fn milliseconds(value: Option<f64>) -> std::time::Duration {
 }
 
 /// When a node with several predecessors is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum JoinStrategy {
     /// When all have finished and at least one took its edge to it.
     #[default]

@@ -37,10 +37,11 @@ pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
 pub use event::{Answer, ChildNews, Event, Refusal, Verdict};
 pub use expression::is_expression;
+pub(crate) use graph::CONTINUE;
 pub use graph::Graph;
 pub use ledger::{
     Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, PastFailure,
-    RunStatus, StandIn, StandInOutcome,
+    RunStatus, StandIn, StandInOutcome, Try,
 };
 pub use outcome::{
     Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind, NewNode,

@@ -8,7 +8,7 @@ use super::{
     draft::{Draft, Effects, Work},
     event::{ChildNews, Event, Refusal, Verdict},
     graph::Graph,
-    ledger::{Awaits, Closing, Entry, NodeState, RunStatus},
+    ledger::{Awaits, Closing, Entry, NodeState, RunStatus, Try},
     outcome::{Continuation, ExecutionRecord, Failure, FailureKind},
     time::Timestamp,
 };
@@ -264,7 +264,13 @@ impl Draft<'_> {
             ChildNews::Failed(message) => {
                 let config = self.definition(node).map(|node| node.config).unwrap_or_default();
                 let attempts = entry.attempts + 1;
-                self.update(node, |entry| entry.attempts = attempts);
+                let now = self.now;
+                self.update(node, |entry| {
+                    entry.attempts = attempts;
+                    let started_at = entry.started_at.unwrap_or(now);
+                    let iteration = entry.iteration;
+                    entry.remember([Try { iteration, started_at, ended_at: now, failed: true }]);
+                });
                 let kind = if attempts >= config.attempts() {
                     FailureKind::Exhausted
                 } else {

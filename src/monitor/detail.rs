@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{
+    shape::{EdgeShown, Shape},
     snapshot::{Snapshot, Sourced},
     source::Source,
     spawn::BlueprintLookup,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     blueprint::{Blueprint, BlueprintId, NodeId, RunId},
     cluster::{HeldLock, ReadDocument, Result, StateStore, Version},
-    engine::{Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, names},
+    engine::{Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, Try, names},
 };
 
 /// One run, as far as its document tells.
@@ -38,6 +39,10 @@ pub struct RunDetail {
     pub finished_at: Option<Timestamp>,
     /// Its nodes: the blueprint's in the order in which they are written, then the others.
     pub nodes: Vec<NodeRow>,
+    /// Its graph.
+    pub shape: Arc<Shape>,
+    /// Where each edge of the graph stands.
+    pub edges: Vec<EdgeShown>,
     /// The outputs, by node id.
     pub outputs: Map<String, Value>,
     /// The user's own keys.
@@ -67,6 +72,10 @@ pub struct NodeRow {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Its last attempts, those of earlier iterations too, once there was more than one.
+    pub tries: Vec<Try>,
+    /// When a message for it was last sent.
+    pub enqueued_at: Option<Timestamp>,
     /// When it is to go on.
     pub due_at: Option<Timestamp>,
     /// Who runs it or ran it.
@@ -147,11 +156,20 @@ impl RunDetail {
             started_at: None,
             finished_at: None,
             nodes: Vec::new(),
+            shape: Arc::new(Shape::empty()),
+            edges: Vec::new(),
             outputs: Map::new(),
             context: Map::new(),
             awaiting: Vec::new(),
             warnings: Vec::new(),
             size: 0,
+        }
+    }
+
+    /// Has the same graph as before in the same place, so that it need not be compared again.
+    fn share_shape(&mut self, before: Option<&Self>) {
+        if let Some(before) = before.filter(|before| before.shape == self.shape) {
+            self.shape = before.shape.clone();
         }
     }
 
@@ -181,7 +199,7 @@ impl RunDetail {
         let others =
             document.entries().map(|(id, _)| id).filter(|id| !uses.contains_key(id.as_str()));
         let absent = Entry::default();
-        let nodes = ids
+        let nodes: Vec<NodeRow> = ids
             .into_iter()
             .chain(others)
             .map(|id| {
@@ -195,6 +213,9 @@ impl RunDetail {
                 row
             })
             .collect();
+        let known = nodes.iter().map(|node| (&node.id, node.uses.as_deref()));
+        let shape = Shape::of_run(known, blueprint, document);
+        let edges = shape.stands(document);
         let awaiting = document
             .awaiting()
             .filter(|id| {
@@ -212,6 +233,8 @@ impl RunDetail {
             started_at: Some(head.started_at),
             finished_at: head.finished_at,
             nodes,
+            shape: Arc::new(shape),
+            edges,
             outputs: names::outputs(document),
             context: names::user_context(document),
             awaiting,
@@ -239,6 +262,8 @@ impl NodeRow {
             attempts: entry.attempts,
             started_at: entry.started_at,
             finished_at: entry.finished_at,
+            tries: entry.tries.clone(),
+            enqueued_at: entry.enqueued_at,
             due_at: entry.due_at,
             worker: holder.or(ran),
             error: entry.error.clone(),
@@ -317,7 +342,9 @@ impl Source for DetailSource {
             Some((_, document, _)) => {
                 let blueprint = (self.library)(&document.head().blueprint_id);
                 let locks = &current.locks.data.locks;
-                RunDetail::render(&run, document, blueprint.as_deref(), locks)
+                let mut detail = RunDetail::render(&run, document, blueprint.as_deref(), locks);
+                detail.share_shape((*current.detail.data).as_ref());
+                detail
             }
         };
         let detail = Some(detail);

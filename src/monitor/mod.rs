@@ -7,6 +7,7 @@ mod detail;
 pub(crate) mod fake;
 mod queue;
 mod runs;
+mod shape;
 mod snapshot;
 mod source;
 mod spawn;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunKey, RunRow, RunsView, StatusCounts};
+pub use shape::{EdgeKind, EdgeShown, EdgesKnown, Shape, ShapeEdge, ShapeNode};
 pub use snapshot::{
     DeadLetterRow, HolderState, LocksView, QueueView, QueuedJob, Snapshot, SourceState, Sourced,
     WorkersView,

@@ -13,7 +13,7 @@ use crate::{
     blueprint::Node as Definition,
     cluster::Job,
     engine::{
-        Completion, ContextWrite, Event, ExecutionRecord, Failure, FailureKind, NewNode, Work,
+        Completion, ContextWrite, Event, ExecutionRecord, Failure, FailureKind, NewNode, Try, Work,
         resolve_input,
     },
     nodes::{Execution, Node, NodeContext, NodeError, NodeOutput, Severity, Write},
@@ -86,12 +86,19 @@ impl Worker {
             let mut context = NodeContext::new(execution, params.clone(), input, document, writes)
                 .with_cancellation(stop.clone())
                 .with_time_limit(config.timeout());
+            let started_at = self.core.now();
             let result = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Executed::Stopped),
                 result = attempt(node.as_ref(), &mut context, config.timeout()) => result,
             };
             record.attempts += 1;
+            record.tried(Try {
+                iteration: work.iteration,
+                started_at,
+                ended_at: self.core.now(),
+                failed: result.is_err(),
+            });
             writes = context.into_writes();
             let error = match result {
                 Ok(output) => {
