@@ -18,6 +18,10 @@ pub enum Action {
     PreviousPane,
     NextFace,
     PreviousFace,
+    ZoomIn,
+    ZoomOut,
+    ZoomFit,
+    Turn,
     Open,
     Back,
     Up,
@@ -134,7 +138,7 @@ use Action as A;
 use Group::{Move, Program, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 44] = [
+pub static ACTIONS: [ActionInfo; 48] = [
     changes(A::Start, "start", &["s"], "start", "start a run: choose a blueprint, give its input"),
     changes(
         A::Requeue,
@@ -203,7 +207,14 @@ pub static ACTIONS: [ActionInfo; 44] = [
         "drain",
         "have this worker finish what it runs and take nothing new",
     ),
-    looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
+    looks(
+        A::Mark,
+        "mark",
+        &["space"],
+        Move,
+        "",
+        "mark the row, to act on several; in a graph: open or close a box of several nodes",
+    ),
     looks(
         A::MarkAll,
         "mark-all",
@@ -238,6 +249,17 @@ pub static ACTIONS: [ActionInfo; 44] = [
         "see the run in another way: graph, nodes, timeline, context, logs",
     ),
     looks(A::PreviousFace, "previous-view", &["V"], Move, "", "the same, the other way round"),
+    looks(A::ZoomIn, "zoom-in", &["z"], Move, "zoom", "a graph or timeline: larger, less of it"),
+    looks(A::ZoomOut, "zoom-out", &["Z"], Move, "", "the same: smaller, more of it"),
+    looks(A::ZoomFit, "zoom-fit", &["0"], Move, "", "the same: as large as all of it fits"),
+    looks(
+        A::Turn,
+        "turn",
+        &["|"],
+        Move,
+        "",
+        "a graph: to the right, down, or whichever fits better",
+    ),
     looks(A::Help, "help", &["?"], Program, "help", "all keys"),
     looks(A::Palette, "palette", &[":"], Program, "command", "find an action by its name"),
     looks(

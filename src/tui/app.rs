@@ -12,17 +12,19 @@ use tui_logger::TuiWidgetState;
 use super::{
     actions::Action,
     catalog::Catalog,
+    chart::{ChartPane, Charted},
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
-    message::WorkerStatus,
+    message::{Command, WorkerStatus},
     rows::{ListId, Rows, RunOrder},
     theme::Theme,
+    timeline::Timeline,
 };
 use crate::{
-    blueprint::{BlueprintId, RunId},
+    blueprint::{Blueprint, BlueprintId, RunId},
     engine::Timestamp,
-    monitor::Snapshot,
+    monitor::{Shape, Snapshot},
 };
 
 /// A screen.
@@ -162,6 +164,10 @@ pub(super) enum Target {
     Rows { list: ListId, first: usize },
     /// A screen's name.
     Tab(Screen),
+    /// A graph.
+    Graph(Charted),
+    /// Rows of the timeline, the first of them being the row `first`.
+    Timeline { first: usize },
     /// The text of a dialog, the first line of it being the line `first`.
     Text { first: usize },
 }
@@ -208,6 +214,15 @@ pub(crate) struct App {
     pub(super) open_run: Option<RunId>,
     /// How a run is seen.
     pub(super) face: RunFace,
+    /// The graph of the run that is open.
+    pub(super) graph: ChartPane,
+    /// The graph of the selected blueprint.
+    pub(super) preview: ChartPane,
+    /// The blueprint that it is of, and its shape.
+    pub(super) preview_of: Option<(Arc<Blueprint>, Arc<Shape>)>,
+    pub(super) timeline: Timeline,
+    /// What drawing asked for.
+    pub(super) outbox: Vec<Command>,
     pub(super) lists: [ListState; ListId::COUNT],
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
@@ -258,6 +273,11 @@ impl App {
             trail: Vec::new(),
             open_run: None,
             face: RunFace::default(),
+            graph: ChartPane::new(Charted::Run),
+            preview: ChartPane::new(Charted::Blueprint),
+            preview_of: None,
+            timeline: Timeline::default(),
+            outbox: Vec::new(),
             lists: Default::default(),
             filters: HashMap::new(),
             order: RunOrder::default(),
@@ -344,6 +364,7 @@ impl App {
 
     /// Takes in where things were drawn.
     pub(crate) fn drawn(&mut self, hits: Vec<Hit>) {
+        self.dirty = false;
         for hit in &hits {
             match (hit.target, &mut self.dialog) {
                 (Target::Rows { list, first }, _) => {
@@ -351,12 +372,22 @@ impl App {
                     state.offset = first;
                     state.height = usize::from(hit.area.height);
                 }
+                (Target::Graph(charted), _) => {
+                    let pane = match charted {
+                        Charted::Run => &mut self.graph,
+                        Charted::Blueprint => &mut self.preview,
+                    };
+                    // Only now it is known how much room there is.
+                    self.dirty |= pane.measured((hit.area.width, hit.area.height));
+                }
+                (Target::Timeline { first }, _) => {
+                    self.timeline.scrolled(first, usize::from(hit.area.height));
+                }
                 (Target::Text { first }, Some(dialog)) => dialog.scrolled_to(first),
                 _ => {}
             }
         }
         self.hits = hits;
-        self.dirty = false;
     }
 
     /// Whether an action makes sense where the operator is.
@@ -385,6 +416,10 @@ impl App {
             Action::Sort => self.focus == ListId::Runs,
             Action::NextPane | Action::PreviousPane => self.lists_here().len() > 1,
             Action::NextFace | Action::PreviousFace => self.screen == Screen::Run,
+            Action::ZoomIn | Action::ZoomOut | Action::ZoomFit => {
+                self.charted().is_some() || self.shows_timeline()
+            }
+            Action::Turn => self.charted().is_some(),
             _ => true,
         }
     }

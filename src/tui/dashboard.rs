@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     app::{Access, App},
     catalog::Catalog,
+    chart::ChartRequest,
     keymap::Keymap,
     log::new_lines,
     message::{Command, ExitReason, Message, WorkerStatus},
@@ -114,7 +115,9 @@ async fn drive(
         update(&mut app, message);
     }
     let hands = Hands { monitor, operator, results };
-    draw(surface, &mut app)?;
+    for command in draw(surface, &mut app)? {
+        hands.carry_out(surface, command)?;
+    }
     let mut drawn = Instant::now();
     loop {
         let next_frame = app.dirty.then_some(drawn + FRAME);
@@ -147,17 +150,27 @@ async fn drive(
             };
         }
         if app.dirty && drawn.elapsed() >= FRAME {
-            draw(surface, &mut app)?;
+            for command in draw(surface, &mut app)? {
+                hands.carry_out(surface, command)?;
+            }
             drawn = Instant::now();
         }
     }
 }
 
-fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<()> {
-    let mut hits = Vec::new();
-    surface.draw(&mut |frame| hits = view(app, frame))?;
-    app.drawn(hits);
-    Ok(())
+/// Draws the screen; a second time where only the first one told how much room there is. Returns
+/// what drawing asks for.
+fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<Vec<Command>> {
+    for _ in 0..2 {
+        app.prepare();
+        let mut hits = Vec::new();
+        surface.draw(&mut |frame| hits = view(app, frame))?;
+        app.drawn(hits);
+        if !app.dirty {
+            break;
+        }
+    }
+    Ok(std::mem::take(&mut app.outbox))
 }
 
 /// Whether an error of the terminal means that there is none any more.
@@ -261,6 +274,7 @@ impl Hands {
         match command {
             Command::Preview { ticket, operation } => self.preview(ticket, operation),
             Command::Apply { operation, preview } => self.apply(operation, preview),
+            Command::Chart(request) => self.chart(request),
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Copy(text) => surface.copy(&text)?,
@@ -277,6 +291,13 @@ impl Hands {
             let result = bounded(PREVIEW_LIMIT, operator.preview(&operation)).await;
             // Without a receiver the dashboard has ended.
             let _ = results.send(Message::Previewed { ticket, result }).await;
+        });
+    }
+
+    fn chart(&self, request: ChartRequest) {
+        let results = self.results.clone();
+        tokio::task::spawn_blocking(move || {
+            let _ = results.blocking_send(request.carry_out());
         });
     }
 

@@ -81,10 +81,18 @@ impl Headless {
     pub fn draw(&mut self) -> Buffer {
         let (width, height) = self.size;
         let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
-        let mut hits = Vec::new();
-        let Ok(drawn) = terminal.draw(|frame| hits = view(&self.app, frame));
-        let buffer = drawn.buffer.clone();
-        self.app.drawn(hits);
+        let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, width, height));
+        for _ in 0..2 {
+            self.app.prepare();
+            let mut hits = Vec::new();
+            let Ok(drawn) = terminal.draw(|frame| hits = view(&self.app, frame));
+            buffer = drawn.buffer.clone();
+            self.app.drawn(hits);
+            self.asked.append(&mut self.app.outbox);
+            if !self.app.dirty {
+                break;
+            }
+        }
         buffer
     }
 

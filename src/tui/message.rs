@@ -6,6 +6,7 @@ use crossterm::event::Event;
 
 use super::{
     catalog::Catalog,
+    chart::{ChartMade, ChartRequest},
     operator::{Operation, OperatorError, Outcome, Preview},
 };
 use crate::{blueprint::RunId, cluster::WorkerMode, engine::Timestamp, monitor::Snapshot};
@@ -25,6 +26,8 @@ pub enum Message {
     Tick(Timestamp),
     /// There are new log lines.
     LogLines,
+    /// A graph was drawn.
+    Charted(ChartMade),
     /// A plan was made, or could not be.
     Previewed {
         /// Which question this answers.
@@ -58,6 +61,8 @@ pub enum Command {
         /// The plan.
         preview: Preview,
     },
+    /// Draw a large graph.
+    Chart(ChartRequest),
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),
     /// Ask every source now.

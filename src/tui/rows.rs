@@ -98,6 +98,11 @@ impl Rows {
         self.places[list as usize].get(row).copied()
     }
 
+    /// The row in which something of the snapshot is listed.
+    pub(super) fn row_of(&self, list: ListId, place: usize) -> Option<usize> {
+        self.places[list as usize].binary_search(&place).ok()
+    }
+
     pub(super) fn count(&self, list: ListId) -> usize {
         match list {
             ListId::Runs => self.runs.len(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Tests.
 
 mod fixture;
+mod graphs;
 mod hostile;
 mod journeys;
 mod screens;

@@ -1,9 +1,6 @@
 //! Pictures as text, for tests.
 
-use super::{
-    glyph::{Arms, Weight, arrow, frame, line},
-    *,
-};
+use super::*;
 
 /// A sketch with texts in its boxes and on its edges.
 pub(super) struct Named {
@@ -106,6 +103,5 @@ fn glyph(passes: &[Pass]) -> char {
     if let Some(head) = passes.iter().find(|pass| pass.head) {
         return arrow(head.arms);
     }
-    super::picture::strongest(passes, |_| Weight::Light)
-        .map_or(' ', |arms| line(arms))
+    super::picture::strongest(passes, |_| Weight::Light).map_or(' ', |arms| line(arms))
 }

@@ -93,10 +93,7 @@ pub(in crate::tui) struct Folded {
 
 /// Folds a graph. `open` says which boxes have been opened: by kind and the node that they are
 /// known by.
-pub(in crate::tui) fn fold(
-    material: &Material,
-    open: impl Fn(GroupKind, usize) -> bool,
-) -> Folded {
+pub(in crate::tui) fn fold(material: &Material, open: impl Fn(GroupKind, usize) -> bool) -> Folded {
     let mut folding = Folding::new(material, &open);
     folding.take_batches();
     folding.take_alike(ALIKE);
@@ -191,10 +188,8 @@ impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
             alike.into_values().filter(|groups| groups.len() >= least).collect();
         found.sort();
         let known_by = |groups: &[usize]| self.groups[groups[0]].members[0];
-        let groups = found
-            .into_iter()
-            .map(|groups| (GroupKind::Alike, known_by(&groups), groups))
-            .collect();
+        let groups =
+            found.into_iter().map(|groups| (GroupKind::Alike, known_by(&groups), groups)).collect();
         self.merge(groups);
     }
 
@@ -247,9 +242,7 @@ impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
         let groups = levels
             .into_values()
             .filter(|groups| groups.len() > 2)
-            .map(|groups| {
-                (GroupKind::Level, self.groups[groups[0]].members[0], groups)
-            })
+            .map(|groups| (GroupKind::Level, self.groups[groups[0]].members[0], groups))
             .collect();
         self.merge(groups);
     }
@@ -345,7 +338,8 @@ impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
             merged.push(Draft { kind, known_by, members, loose: kind == GroupKind::Rest });
         }
         let kept = std::mem::take(&mut self.groups).into_iter().zip(gone);
-        self.groups = kept.filter(|(_, gone)| !gone).map(|(group, _)| group).chain(merged).collect();
+        self.groups =
+            kept.filter(|(_, gone)| !gone).map(|(group, _)| group).chain(merged).collect();
         self.groups.sort_by_key(|group| group.members.iter().min().copied());
         for (number, group) in self.groups.iter().enumerate() {
             for member in &group.members {
@@ -361,11 +355,8 @@ impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
         // As they are written: the order of branches is the author's.
         edges.sort_by_key(|edge| edge.edges.first().copied());
         let groups = self.groups.into_iter();
-        let groups = groups.map(|Draft { kind, known_by, members, .. }| Group {
-            kind,
-            known_by,
-            members,
-        });
+        let groups =
+            groups.map(|Draft { kind, known_by, members, .. }| Group { kind, known_by, members });
         Folded { groups: groups.collect(), edges, box_of: self.box_of }
     }
 }

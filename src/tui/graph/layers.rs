@@ -2,7 +2,7 @@
 //! vertex of its own in each of them, so that lines go round boxes.
 
 use super::{
-    Link, Sketch,
+    Link,
     cycles::{Way, ways},
 };
 
@@ -60,9 +60,9 @@ pub(super) struct Layered {
 }
 
 impl Layered {
-    pub(super) fn new(sketch: &Sketch) -> Self {
-        let ways = ways(sketch.nodes.len(), &sketch.edges);
-        let layer_of = assign(sketch.nodes.len(), &sketch.edges, &ways);
+    pub(super) fn new(nodes: usize, edges: &[Link]) -> Self {
+        let ways = ways(nodes, edges);
+        let layer_of = assign(nodes, edges, &ways);
         let count = layer_of.iter().max().map_or(0, |last| last + 1);
         let mut layered = Self {
             vertices: layer_of
@@ -72,9 +72,9 @@ impl Layered {
                 .collect(),
             layers: vec![Vec::new(); count],
             gaps: vec![Vec::new(); count + 1],
-            parts: Vec::with_capacity(sketch.edges.len()),
+            parts: Vec::with_capacity(edges.len()),
         };
-        for (number, (edge, way)) in sketch.edges.iter().zip(&ways).enumerate() {
+        for (number, (edge, way)) in edges.iter().zip(&ways).enumerate() {
             layered.parts.push(Vec::new());
             match way {
                 Way::On => layered.lead_on(number, edge),

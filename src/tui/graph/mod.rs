@@ -26,17 +26,18 @@ mod drawing;
 #[cfg(test)]
 mod tests;
 
-pub(super) use fold::{FoldedEdge, Folded, Group, GroupKind, MANY, Material, MaterialEdge, MaterialNode, fold};
-pub(super) use glyph::{Arms, Weight, arrow, line};
+pub(super) use fold::{Folded, Group, GroupKind, Material, MaterialEdge, MaterialNode, fold};
+pub(super) use glyph::{Arms, Weight, arrow, frame, line};
 pub(super) use near::{Heading, nearest};
-pub(super) use picture::{Cell, Label, Pass, Picture, Port, lay_out};
+#[cfg(test)]
+use picture::lay_out;
+pub(super) use picture::{Arrangement, Pass, Picture, Plot, strongest};
 
 /// What is to be laid out.
+#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Sketch {
-    /// The boxes.
     pub(super) nodes: Vec<Extent>,
-    /// The edges.
     pub(super) edges: Vec<Link>,
 }
 

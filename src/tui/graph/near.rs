@@ -11,12 +11,13 @@ pub(in crate::tui) enum Heading {
     Right,
 }
 
-/// The box that lies nearest to another one in a direction, among those that may be chosen.
+/// The box that lies nearest to another one in a direction, among those that have a rank; of those
+/// equally near the one with the lowest.
 pub(in crate::tui) fn nearest(
     picture: &Picture,
     from: usize,
     heading: Heading,
-    may: impl Fn(usize) -> bool,
+    rank: impl Fn(usize) -> Option<u8>,
 ) -> Option<usize> {
     let here = picture.boxes.get(from)?;
     let span = |start: i32, size: i32| (start, start + size - 1);
@@ -36,7 +37,8 @@ pub(in crate::tui) fn nearest(
             Heading::Up | Heading::Down => ((x.0 + x.1) - (across.0 + across.1)).abs(),
             Heading::Left | Heading::Right => ((y.0 + y.1) - (down.0 + down.1)).abs(),
         };
-        (ahead > 0 && may(number)).then_some((cost, centre, number))
+        let rank = rank(number).filter(|_| ahead > 0)?;
+        Some((cost, rank, centre, number))
     });
     scored.min().map(|(.., number)| number)
 }

@@ -108,8 +108,8 @@ fn group(
         let any_labelled = labelled.contains(&one);
         let alone = others.len() > 1 && any_labelled;
         // Labels stand at the `from` end of a bundle of several sources: each has one edge there.
-        let own = (alone || (any_labelled && shared == LabelsAt::To && others.len() > 1))
-            .then_some(one);
+        let own =
+            (alone || (any_labelled && shared == LabelsAt::To && others.len() > 1)).then_some(one);
         nets.entry((own, others)).or_default().push(number);
     }
     let mut nets: Vec<Vec<usize>> = nets.into_values().collect();

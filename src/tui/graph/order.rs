@@ -90,8 +90,10 @@ impl Neighbours {
             for one in &near[left] {
                 crossings += near[right].iter().filter(|it| place[**it] < place[*one]).count();
             }
-            crossings += turns[left].iter().filter(|it| place[**it] > high).count() * near[right].len();
-            crossings += turns[right].iter().filter(|it| place[**it] < low).count() * near[left].len();
+            crossings +=
+                turns[left].iter().filter(|it| place[**it] > high).count() * near[right].len();
+            crossings +=
+                turns[right].iter().filter(|it| place[**it] < low).count() * near[left].len();
         }
         crossings
     }
@@ -167,8 +169,10 @@ fn swap(layers: &mut [Vec<usize>], neighbours: &Neighbours, place: &mut [usize])
         for layer in layers.iter_mut() {
             for at in 1..layer.len() {
                 let (left, right) = (layer[at - 1], layer[at]);
-                let (now, then) =
-                    (neighbours.between(left, right, place), neighbours.between(right, left, place));
+                let (now, then) = (
+                    neighbours.between(left, right, place),
+                    neighbours.between(right, left, place),
+                );
                 if then < now {
                     layer.swap(at - 1, at);
                     place.swap(left, right);

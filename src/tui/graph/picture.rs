@@ -1,9 +1,9 @@
 //! What is in each cell: the end of the way from a sketch to the screen.
 
 use super::{
-    Direction, Manner, Sketch,
+    Direction, Extent, Link, Manner,
     glyph::{Arms, DOWN, LEFT, RIGHT, UP, Weight},
-    layers::Layered,
+    layers::{Layered, What},
     nets::Nets,
     order::order,
     place::place,
@@ -83,24 +83,75 @@ const BAND: i32 = 8;
 /// The least cells that a label is worth being shown in.
 const LEAST: i32 = 3;
 
-/// Lays a sketch out.
-pub(in crate::tui) fn lay_out(sketch: &Sketch, manner: Manner) -> Picture {
-    if sketch.nodes.is_empty() {
-        return Picture::default();
+/// A sketch whose nodes have their layers and their order: what does not depend on how large boxes
+/// are, and is made once for all sizes.
+#[derive(Debug)]
+pub(in crate::tui) struct Arrangement {
+    layered: Layered,
+}
+
+impl Arrangement {
+    pub(in crate::tui) fn new(nodes: usize, edges: &[Link]) -> Self {
+        let mut layered = Layered::new(nodes, edges);
+        order(&mut layered);
+        Self { layered }
     }
-    let mut layered = Layered::new(sketch);
-    order(&mut layered);
-    let mut nets = Nets::new(&layered);
-    let places = place(sketch, manner, &layered, &mut nets);
-    let tracks = tracks(&nets, &places);
-    let routed = route(sketch, manner, &layered, &nets, &places, &tracks);
-    let routed = match manner.wrap {
-        Some(width) if manner.direction == Direction::Right => {
-            wrap(&routed, i32::from(width)).unwrap_or(routed)
+
+    /// The same without labels.
+    pub(in crate::tui) fn without_labels(mut self) -> Self {
+        for piece in self.layered.gaps.iter_mut().flatten() {
+            piece.label = 0;
         }
-        _ => routed,
-    };
-    Picture::new(&routed, manner.direction)
+        self
+    }
+
+    /// The size that a picture has at least.
+    pub(in crate::tui) fn bound(&self, nodes: &[Extent], direction: Direction) -> (i32, i32) {
+        let (mut along, mut across) = (0, 0);
+        for layer in &self.layered.layers {
+            let (mut thick, mut wide) = (0, 0);
+            for vertex in layer {
+                let (length, width) = match (self.layered.vertices[*vertex].what, direction) {
+                    (What::Passing, _) => (0, 1),
+                    (What::Node(node), Direction::Right) => (nodes[node].width, nodes[node].height),
+                    (What::Node(node), Direction::Down) => (nodes[node].height, nodes[node].width),
+                };
+                thick = thick.max(i32::from(length));
+                wide += i32::from(width);
+            }
+            along += thick + 1;
+            across = across.max(wide);
+        }
+        match direction {
+            Direction::Right => (along - 1, across),
+            Direction::Down => (across, along - 1),
+        }
+    }
+
+    /// Lays it out with boxes of these sizes.
+    pub(in crate::tui) fn lay_out(&self, nodes: &[Extent], manner: Manner) -> Picture {
+        if nodes.is_empty() {
+            return Picture::default();
+        }
+        let layered = &self.layered;
+        let mut nets = Nets::new(layered);
+        let places = place(nodes, manner, layered, &mut nets);
+        let tracks = tracks(&nets, &places);
+        let routed = route(manner, layered, &nets, &places, &tracks);
+        let routed = match manner.wrap {
+            Some(width) if manner.direction == Direction::Right => {
+                wrap(&routed, i32::from(width)).unwrap_or(routed)
+            }
+            _ => routed,
+        };
+        Picture::new(&routed, manner.direction)
+    }
+}
+
+/// Lays a sketch out.
+#[cfg(test)]
+pub(super) fn lay_out(sketch: &super::Sketch, manner: Manner) -> Picture {
+    Arrangement::new(sketch.nodes.len(), &sketch.edges).lay_out(&sketch.nodes, manner)
 }
 
 impl Picture {

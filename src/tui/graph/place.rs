@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Direction, Extent, Frames, Manner, Room, Sketch, int,
+    Direction, Extent, Frames, Manner, Room, int,
     layers::{Face, Layered, Pin, What},
     nets::Nets,
 };
@@ -34,7 +34,7 @@ pub(super) struct Places {
 type Pull = (usize, i32, i64);
 
 pub(super) fn place(
-    sketch: &Sketch,
+    nodes: &[Extent],
     manner: Manner,
     layered: &Layered,
     nets: &mut Nets,
@@ -43,7 +43,7 @@ pub(super) fn place(
         axis: vec![0; layered.vertices.len()],
         low: Vec::new(),
         high: Vec::new(),
-        extents: sketch.nodes.clone(),
+        extents: nodes.to_vec(),
     };
     if (manner.direction, manner.frames) == (Direction::Right, Frames::Drawn) {
         places.even_out(layered);
@@ -254,7 +254,8 @@ impl Places {
         for (at, vertex) in layer.iter().enumerate() {
             if at > 0 {
                 let previous = layer[at - 1];
-                upto += self.high[previous] + self.low[*vertex]
+                upto += self.high[previous]
+                    + self.low[*vertex]
                     + space(manner, layered, previous, *vertex);
             }
             let (wanted, weight) = self.wanted(*vertex, layered, &pulls[*vertex]);
@@ -278,7 +279,8 @@ impl Places {
             let at = layered.vertices[vertex].anchor.unwrap_or(vertex);
             return (self.axis[at], 1);
         }
-        let places = pulls.iter().map(|(other, offset, weight)| (self.axis[*other] + offset, *weight));
+        let places =
+            pulls.iter().map(|(other, offset, weight)| (self.axis[*other] + offset, *weight));
         let mut places: Vec<(i32, i64)> = places.collect();
         places.sort_unstable();
         (median(&places), 8 * pulls.iter().map(|(.., weight)| weight).sum::<i64>())

@@ -1,7 +1,7 @@
 //! Lines: from the side of a box along its track to the side of another one.
 
 use super::{
-    Direction, Manner, Room, Sketch, int,
+    Direction, Manner, Room, int,
     layers::{Face, Layered, Piece, Pin, What},
     nets::{LabelsAt, Net, Nets},
     place::Places,
@@ -55,7 +55,6 @@ struct Gap {
 }
 
 pub(super) fn route(
-    sketch: &Sketch,
     manner: Manner,
     layered: &Layered,
     nets: &Nets,
@@ -85,7 +84,7 @@ pub(super) fn route(
     }
     let router = Router { manner, layered, nets, places, tracks, gaps };
     let mut routed = Routed::default();
-    for node in 0..sketch.nodes.len() {
+    for node in 0..places.extents.len() {
         routed.stands.push(router.stand(node, along(node)));
     }
     for parts in &layered.parts {
@@ -202,9 +201,8 @@ impl Router<'_> {
             let piece = self.layered.gaps[*number][*place];
             let net = self.nets.net_of[*number][*place];
             let pins = &self.nets.gaps[*number][net].pins;
-            let across = |pin: &Pin| {
-                line(self.places, pin, pins.get(pin).copied().unwrap_or_default())
-            };
+            let across =
+                |pin: &Pin| line(self.places, pin, pins.get(pin).copied().unwrap_or_default());
             let gap = &self.gaps[*number];
             let track = |track: usize| gap.tracks + int(track) * gap.pitch;
             let (from, to) = (across(&piece.from), across(&piece.to));

@@ -20,7 +20,8 @@ const MANNERS: [(Direction, Frames, Room); 5] = [
 /// Any graph, with a mark for whether its edges have labels.
 fn any_sketch(most: usize) -> impl Strategy<Value = Sketch> {
     (1..most).prop_flat_map(move |count| {
-        let node = (1..24_u16, 1..5_u16).prop_map(|(width, height)| Extent { width: width + 2, height: height + 2 });
+        let node = (1..24_u16, 1..5_u16)
+            .prop_map(|(width, height)| Extent { width: width + 2, height: height + 2 });
         let near = (0..count, 1..4_usize, 0..12_u16).prop_map(move |(source, on, label)| Link {
             source,
             target: (source + on).min(count - 1),
@@ -108,11 +109,7 @@ fn check(sketch: &Sketch, manner: Manner) {
 }
 
 /// Goes along an edge from the border of its source to that of its target.
-fn follow(
-    picture: &Picture,
-    edge: &Link,
-    way: &std::collections::HashMap<(i32, i32), (u8, bool)>,
-) {
+fn follow(picture: &Picture, edge: &Link, way: &std::collections::HashMap<(i32, i32), (u8, bool)>) {
     let (source, target) = (edge.source, edge.target);
     let starts = way.iter().filter_map(|((x, y), (arms, _))| {
         let into = [1_u8, 2, 4, 8].into_iter().find(|arm| {
@@ -120,9 +117,10 @@ fn follow(
             let there = (x + dx, y + dy);
             arms & arm != 0
                 && picture.box_at(there.0, there.1) == Some(source)
-                && picture.boxes[source].ports.iter().any(|port| {
-                    (port.x, port.y) == there && port.arms == opposite(*arm)
-                })
+                && picture.boxes[source]
+                    .ports
+                    .iter()
+                    .any(|port| (port.x, port.y) == there && port.arms == opposite(*arm))
         })?;
         Some(((*x, *y), into))
     });
@@ -165,7 +163,8 @@ fn unmistakable(sketch: &Sketch, picture: &Picture) {
                         a.source == b.source
                             || a.target == b.target
                             || (exists(a.source, b.target) && exists(b.source, a.target)),
-                        "{a:?} and {b:?} share a line at {},{y}", cell.x
+                        "{a:?} and {b:?} share a line at {},{y}",
+                        cell.x
                     );
                 }
             }

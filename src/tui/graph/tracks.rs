@@ -129,9 +129,7 @@ fn schedule(trunks: &mut Vec<Trunk>, used: &mut BTreeSet<i32>) -> BTreeMap<usize
             // Every net of a circle has ends on both sides.
             let fit = |number: &&usize| {
                 let trunk = &trunks[**number];
-                !trunk.near.is_empty()
-                    && !trunk.far.is_empty()
-                    && !bends.contains_key(&trunk.net)
+                !trunk.near.is_empty() && !trunk.far.is_empty() && !bends.contains_key(&trunk.net)
             };
             let Some(cut) = open.iter().find(fit).copied() else { break };
             let second = bend(trunks, cut, used, &mut bends);

@@ -143,10 +143,5 @@ fn round(bands: &[Band], number: usize, line: i32) -> [Point; 4] {
     let right = band.last + band.shift.0 + count - place;
     let below = band.bottom + band.shift.1 + count - place;
     let left = next.first + next.shift.0 - 1 - place;
-    [
-        (right, line + band.shift.1),
-        (right, below),
-        (left, below),
-        (left, line + next.shift.1),
-    ]
+    [(right, line + band.shift.1), (right, below), (left, below), (left, line + next.shift.1)]
 }

@@ -4,6 +4,7 @@
 mod act;
 mod dialogs;
 mod forms;
+mod graph;
 mod mouse;
 mod navigate;
 
@@ -46,6 +47,10 @@ pub(crate) fn update(app: &mut App, message: Message) -> Vec<Command> {
         }
         Message::LogLines => {
             app.logs.any = true;
+            Vec::new()
+        }
+        Message::Charted(made) => {
+            graph::charted(app, made);
             Vec::new()
         }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),

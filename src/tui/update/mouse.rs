@@ -19,6 +19,9 @@ use super::{
 const NOTCH: isize = 3;
 
 pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
+    if let Some(commands) = super::graph::mouse(app, event) {
+        return commands;
+    }
     let wheel = match event.kind {
         MouseEventKind::ScrollDown => NOTCH,
         MouseEventKind::ScrollUp => -NOTCH,
@@ -57,7 +60,11 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
             }
             Vec::new()
         }
-        Target::Tab(_) | Target::Pane(_) | Target::Text { .. } => Vec::new(),
+        Target::Tab(_)
+        | Target::Pane(_)
+        | Target::Text { .. }
+        | Target::Graph(_)
+        | Target::Timeline { .. } => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));
             let again = app.focus == list && app.list(list).index == row;

@@ -12,6 +12,7 @@ use super::{
         list::{ListState, Step},
         message::Command,
         rows::ListId,
+        timeline::Timeline,
     },
     open,
 };
@@ -20,6 +21,9 @@ use crate::blueprint::RunId;
 pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
     if let Some((screen, ..)) = Screen::TABS.iter().find(|(_, of, _)| *of == action) {
         return go(app, *screen);
+    }
+    if let Some(commands) = super::graph::perform(app, action) {
+        return commands;
     }
     match action {
         Action::NextPane | Action::Right
@@ -91,6 +95,8 @@ pub(super) fn open_run(app: &mut App, run: RunId) -> Vec<Command> {
         app.lists[list as usize] = ListState::default();
     }
     app.open_run = Some(run.clone());
+    app.graph.reset();
+    app.timeline = Timeline::default();
     app.relist();
     vec![Command::WatchRun(Some(run))]
 }

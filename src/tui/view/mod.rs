@@ -2,11 +2,13 @@
 
 mod blueprints;
 mod canvas;
+mod chart;
 mod chrome;
 mod dialogs;
 mod forms;
 mod locks;
 mod logs;
+mod minimap;
 mod overview;
 mod pane;
 mod queue;
