@@ -216,8 +216,8 @@ fn flow(
 }
 
 /// Empty text counts as none.
-fn words(text: &Option<String>) -> Option<Arc<str>> {
-    text.as_deref().filter(|text| !text.is_empty()).map(Arc::from)
+fn words(text: Option<&str>) -> Option<Arc<str>> {
+    text.filter(|text| !text.is_empty()).map(Arc::from)
 }
 
 #[derive(Default)]
@@ -264,8 +264,8 @@ impl Builder {
             sources.entry(target).or_default().insert(source);
             let Edge { action, condition, transform, .. } = edge;
             let drawn = self.edge(source, target, EdgeKind::Flow);
-            drawn.action = words(action);
-            drawn.condition = words(condition);
+            drawn.action = words(action.as_deref());
+            drawn.condition = words(condition.as_deref());
             drawn.transforms = transform.is_some();
         }
         let mut seen = HashSet::new();
@@ -310,5 +310,159 @@ impl Builder {
         let mut hasher = DefaultHasher::new();
         (&self.nodes, &self.edges, known).hash(&mut hasher);
         Shape { nodes: self.nodes, edges: self.edges, known, fingerprint: hasher.finish() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        blueprint::sanitize,
+        engine::{Head, Op},
+        monitor::RunDetail,
+    };
+
+    fn detail(blueprint: Option<&Blueprint>, entries: &[(&str, Value)]) -> RunDetail {
+        let head: Head = serde_json::from_value(json!({
+            "blueprintId": "b", "rev": 1, "status": "running", "startedAt": 0,
+        }))
+        .unwrap();
+        let mut document = RunDocument::new(head);
+        for (id, entry) in entries {
+            let entry = serde_json::from_value(entry.clone()).unwrap();
+            document.apply(&Op::Node((*id).into(), Arc::new(entry)));
+        }
+        RunDetail::render(&"r".into(), &document, blueprint, &[])
+    }
+
+    /// The edges, each with where it stands.
+    fn edges(detail: &RunDetail) -> Vec<String> {
+        let name = |node: usize| detail.shape.nodes[node].id.as_str();
+        let text = |(edge, shown): (&ShapeEdge, &EdgeShown)| {
+            let action = edge.action.as_deref().map(|it| format!(":{it}")).unwrap_or_default();
+            format!("{}>{}{action} {shown:?}", name(edge.source), name(edge.target))
+        };
+        detail.shape.edges.iter().zip(&detail.edges).map(text).collect()
+    }
+
+    fn blueprint(nodes: &Value, edges: &[&str]) -> Blueprint {
+        let edge = |text: &&str| {
+            let (source, rest) = text.split_once('>').unwrap();
+            let (target, action) = rest.split_once(':').unwrap_or((rest, ""));
+            json!({ "source": source, "target": target, "action": action })
+        };
+        let edges: Vec<Value> = edges.iter().map(edge).collect();
+        sanitize(json!({ "id": "b", "nodes": nodes, "edges": edges })).unwrap()
+    }
+
+    fn node(id: &str) -> Value {
+        json!({ "id": id, "uses": "x" })
+    }
+
+    #[test]
+    fn edges_are_open_taken_or_not() {
+        let nodes = json!([node("a"), node("b"), node("c"), node("d")]);
+        let blueprint = blueprint(&nodes, &["a>b:yes", "a>b:no", "a>c:no", "b>d", "c>d"]);
+        let chose =
+            json!({ "state": "completed", "iteration": 1, "action": "yes", "routes": ["b"] });
+        let skipped = json!({ "state": "skipped", "iteration": 1 });
+        let detail = detail(Some(&blueprint), &[("a", chose), ("c", skipped)]);
+        assert_eq!(
+            edges(&detail),
+            ["a>b:yes Taken", "a>b:no Untaken", "a>c:no Untaken", "b>d Open", "c>d Untaken"]
+        );
+        assert_eq!(detail.shape.nodes[3].join, Some(JoinStrategy::All));
+        assert_eq!(detail.shape.nodes[1].join, None, "two edges from one node are no join");
+        assert_eq!(detail.shape.known, EdgesKnown::All);
+    }
+
+    #[test]
+    fn a_fallback_and_what_it_inherits() {
+        let nodes = json!([
+            { "id": "a", "uses": "x", "config": { "fallback": "f" } },
+            node("f"),
+            node("next"),
+        ]);
+        let blueprint = blueprint(&nodes, &["a>next"]);
+        let failed = |outcome| {
+            json!({
+                "state": "failed", "iteration": 1, "fallback": { "node": "f", "outcome": outcome },
+            })
+        };
+        let before = detail(Some(&blueprint), &[("a", failed("open"))]);
+        assert_eq!(edges(&before), ["a>next Open", "a>f Taken"]);
+        let stood_in = json!({
+            "state": "completed", "iteration": 1, "standsFor": "a", "routes": ["next"],
+        });
+        let after = detail(Some(&blueprint), &[("a", failed("completed")), ("f", stood_in)]);
+        assert_eq!(edges(&after), ["a>next Taken", "a>f Taken", "f>next Taken"]);
+        assert_eq!(after.shape.edges[2].kind, EdgeKind::Inherited);
+        let fine = json!({ "state": "completed", "iteration": 1, "routes": ["next"] });
+        let unused = detail(Some(&blueprint), &[("a", fine)]);
+        assert_eq!(edges(&unused), ["a>next Taken", "a>f Untaken"]);
+    }
+
+    #[test]
+    fn a_loop_keeps_the_way_into_its_body() {
+        let nodes = json!([
+            { "id": "c", "uses": "loop-controller" }, node("body"), node("out"),
+        ]);
+        let blueprint = blueprint(&nodes, &["c>body:continue", "body>c", "c>out:break"]);
+        let left = json!({
+            "state": "completed", "iteration": 3, "action": "break", "routes": ["out"],
+        });
+        let body = json!({ "state": "completed", "iteration": 2, "routes": ["c"] });
+        let detail = detail(Some(&blueprint), &[("c", left), ("body", body)]);
+        assert_eq!(edges(&detail), ["c>body:continue Taken", "body>c Taken", "c>out:break Taken"]);
+    }
+
+    #[test]
+    fn batches_and_unknown_ends_are_part_of_it() {
+        let nodes = json!([
+            { "id": "s", "uses": "batch-scatter" }, { "id": "g", "uses": "batch-gather" },
+        ]);
+        let blueprint = blueprint(&nodes, &["s>g", "g>gone"]);
+        let item = |state| {
+            json!({
+                "state": state, "iteration": 1,
+                "dynamic": { "uses": "w", "parent": "s", "gather": "g" },
+            })
+        };
+        let scatter = json!({ "state": "completed", "iteration": 1, "routes": ["g"] });
+        let entries = [("s", scatter), ("s_0", item("completed")), ("s_1", item("ready"))];
+        let detail = detail(Some(&blueprint), &entries);
+        assert_eq!(
+            edges(&detail),
+            ["s>g Taken", "g>gone Open", "s>s_0 Taken", "s_0>g Taken", "s>s_1 Taken", "s_1>g Open",]
+        );
+        let ids: Vec<&str> = detail.shape.nodes.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!(ids, ["s", "g", "s_0", "s_1", "gone"], "rows first, in their order");
+        assert!(!detail.shape.nodes[4].exists);
+        assert_eq!(detail.shape.nodes[2].batch, Some(0));
+    }
+
+    #[test]
+    fn without_its_blueprint_a_run_shows_what_it_took() {
+        let chose = json!({ "state": "completed", "iteration": 1, "routes": ["b"] });
+        let detail =
+            detail(None, &[("a", chose), ("b", json!({ "state": "ready", "iteration": 1 }))]);
+        assert_eq!(edges(&detail), ["a>b Taken"]);
+        assert_eq!(detail.shape.known, EdgesKnown::Taken);
+    }
+
+    #[test]
+    fn only_what_changes_the_picture_changes_the_fingerprint() {
+        let nodes = json!([node("a"), node("b")]);
+        let blueprint = blueprint(&nodes, &["a>b"]);
+        let ready = json!({ "state": "ready", "iteration": 1 });
+        let before = detail(Some(&blueprint), &[]);
+        let after = detail(Some(&blueprint), &[("a", ready)]);
+        assert_eq!(before.shape.fingerprint, after.shape.fingerprint);
+        assert_eq!(Shape::of(&blueprint).fingerprint, before.shape.fingerprint);
+        assert_ne!(Shape::empty().fingerprint, before.shape.fingerprint);
     }
 }

@@ -213,7 +213,7 @@ pub static ACTIONS: [ActionInfo; 48] = [
         &["space"],
         Move,
         "",
-        "mark the row, to act on several; in a graph: open or close a box of several nodes",
+        "mark the row, to act on several; in a graph: open a box of several nodes",
     ),
     looks(
         A::MarkAll,

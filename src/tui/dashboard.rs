@@ -95,7 +95,9 @@ async fn drive(
         keymap,
         access,
     } = deps;
-    let mut app = App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now());
+    // Not in the future itself, which is moved about.
+    let mut app =
+        Box::new(App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now()));
     let first = themes.iter().position(|it| it.name == theme).unwrap_or(0);
     app.set_themes(themes.iter().map(|theme| theme.on(colours)).collect(), first);
     let (results, answers) = mpsc::channel(64);

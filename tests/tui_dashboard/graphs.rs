@@ -331,7 +331,7 @@ fn a_run_of_an_unknown_blueprint_shows_what_it_did() {
 
 #[test]
 fn every_size_has_its_picture() {
-    let sizes = [("names", "Z"), ("symbols", "Z Z"), ("down", "|")];
+    let sizes = [("boxes", "Z"), ("names", "Z Z"), ("symbols", "Z Z Z"), ("down", "|")];
     for (name, keys) in sizes {
         let mut dashboard = open(prices(), (100, 40));
         dashboard.press(keys);
@@ -416,7 +416,7 @@ fn the_mouse_chooses_moves_and_opens() {
     assert_eq!(there, (here.0, here.1 - 1));
     mouse(&mut dashboard, MouseEventKind::Up(MouseButton::Left), there);
     mouse(&mut dashboard, MouseEventKind::ScrollDown, there);
-    assert_eq!(find(&mut dashboard, "pack").1, find(&mut dashboard, "ship").1 - 6);
+    assert_eq!(find(&mut dashboard, "check-stock"), (there.0, there.1 - 3));
 }
 
 /// A run of so many nodes: a chain of diamonds.

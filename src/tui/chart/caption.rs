@@ -80,7 +80,7 @@ impl Caption {
         let tells = |uses: &&Arc<str>| single && ***uses != *first.id;
         Self {
             name: text::clean(&name).into_owned(),
-            uses: first.uses.as_ref().filter(|uses| tells(&uses)).cloned(),
+            uses: first.uses.as_ref().filter(tells).cloned(),
             join: first.join.filter(|_| single),
             count,
             exists: first.exists,

@@ -87,9 +87,8 @@ impl ChartPane {
 
     /// Forgets what was made for another graph.
     pub(in crate::tui) fn reset(&mut self) {
-        let (zoom, direction, area) = (self.zoom, self.direction, self.area);
-        let (laid_out, epoch) = (self.laid_out, self.epoch + 1);
-        *self = Self { zoom, direction, area, laid_out, epoch, ..Self::new(self.charted) };
+        let (area, laid_out, epoch) = (self.area, self.laid_out, self.epoch + 1);
+        *self = Self { area, epoch, laid_out, ..Self::new(self.charted) };
     }
 
     /// Takes in how much room there was. Returns whether that was not known.
@@ -248,7 +247,7 @@ fn aimed(offset: i32, room: i32, size: i32, selected: Option<(i32, i32)>) -> i32
             let margin = ((room - length) / 2).clamp(0, room / 6);
             let least = start + length + margin - room;
             let most = start - margin;
-            offset.max(least).min(most.max(least))
+            offset.max(least).min(most)
         }
         None => offset,
     };
@@ -257,7 +256,48 @@ fn aimed(offset: i32, room: i32, size: i32, selected: Option<(i32, i32)>) -> i32
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
     use super::*;
+    use crate::blueprint::sanitize;
+
+    fn shape(nodes: &[&str]) -> Arc<Shape> {
+        let nodes: Vec<_> = nodes.iter().map(|id| json!({ "id": id, "uses": "x" })).collect();
+        Arc::new(Shape::of(&sanitize(json!({ "id": "b", "nodes": nodes })).unwrap()))
+    }
+
+    #[test]
+    fn a_picture_is_made_when_something_changed_and_only_then() {
+        let mut pane = ChartPane::new(Charted::Run);
+        let before = shape(&["a", "b"]);
+        assert!(pane.prepare(&before).is_none());
+        assert_eq!(pane.laid_out, 0, "there is no room yet");
+        assert!(pane.measured((80, 20)));
+        assert!(!pane.measured((80, 20)));
+        for _ in 0..5 {
+            assert!(pane.prepare(&before).is_none());
+            // The same graph, read anew.
+            assert!(pane.prepare(&shape(&["a", "b"])).is_none());
+            pane.aim(Some(0));
+        }
+        assert_eq!(pane.laid_out, 1);
+        for change in [
+            |pane: &mut ChartPane| pane.zoom = Some(Zoom::Lines),
+            |pane: &mut ChartPane| pane.direction = Some(Direction::Down),
+            |pane: &mut ChartPane| pane.area = (70, 20),
+        ] {
+            let laid_out = pane.laid_out;
+            change(&mut pane);
+            pane.prepare(&before);
+            pane.prepare(&before);
+            assert_eq!(pane.laid_out, laid_out + 1);
+        }
+        let laid_out = pane.laid_out;
+        pane.prepare(&shape(&["a", "b", "c"]));
+        assert_eq!(pane.laid_out, laid_out + 1);
+    }
 
     #[test]
     fn the_view_keeps_the_selection_in_it_and_moves_no_more_than_needed() {

@@ -1,4 +1,5 @@
 //! Pictures as text, for tests.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 
@@ -38,14 +39,8 @@ pub(super) fn named(text: &str, manner: Manner) -> Named {
         (Frames::Drawn, _) => 3,
     };
     let margin = if manner.frames == Frames::Drawn { 4 } else { 2 };
-    let mut nodes: Vec<Extent> = names
-        .iter()
-        .map(|name| Extent { width: u16::try_from(name.len()).unwrap() + margin, height: tall })
-        .collect();
-    if manner.direction == Direction::Right && manner.frames == Frames::Drawn {
-        let widest = nodes.iter().map(|node| node.width).max().unwrap_or(1);
-        nodes.iter_mut().for_each(|node| node.width = widest);
-    }
+    let wide = |name: &String| u16::try_from(name.len()).unwrap() + margin;
+    let nodes = names.iter().map(|name| Extent { width: wide(name), height: tall }).collect();
     Named { names, labels, sketch: Sketch { nodes, edges }, manner }
 }
 
@@ -76,10 +71,10 @@ impl Named {
                     let (left, right) = (x == 0, x == plot.width - 1);
                     let mut mask = 0;
                     if framed && (top || bottom || left || right) {
-                        mask |= if (left || right) && !top { 1 } else { 0 };
-                        mask |= if (top || bottom) && !right { 2 } else { 0 };
-                        mask |= if (left || right) && !bottom { 4 } else { 0 };
-                        mask |= if (top || bottom) && !left { 8 } else { 0 };
+                        mask |= u8::from((left || right) && !top);
+                        mask |= 2 * u8::from((top || bottom) && !right);
+                        mask |= 4 * u8::from((left || right) && !bottom);
+                        mask |= 8 * u8::from((top || bottom) && !left);
                         let here = (plot.x + x, plot.y + y);
                         for port in plot.ports.iter().filter(|port| (port.x, port.y) == here) {
                             mask |= port.arms;
@@ -95,7 +90,8 @@ impl Named {
             }
         }
         let lines = canvas.into_iter().map(|line| line.into_iter().collect::<String>());
-        lines.map(|line| format!("{}\n", line.trim_end())).collect()
+        let lines: Vec<String> = lines.map(|line| line.trim_end().to_owned()).collect();
+        lines.join("\n") + "\n"
     }
 }
 
@@ -103,5 +99,5 @@ fn glyph(passes: &[Pass]) -> char {
     if let Some(head) = passes.iter().find(|pass| pass.head) {
         return arrow(head.arms);
     }
-    super::picture::strongest(passes, |_| Weight::Light).map_or(' ', |arms| line(arms))
+    super::picture::strongest(passes, |_| Weight::Light).map_or(' ', line)
 }

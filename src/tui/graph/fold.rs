@@ -131,6 +131,9 @@ struct Folding<'a, F> {
 /// A neighbour: the other box, and the label of the edge.
 type Neighbour = (usize, usize);
 
+/// What boxes have in common that are alike: the kinds of their nodes, and their neighbours.
+type Signature<'a> = (Vec<usize>, &'a [Neighbour], &'a [Neighbour]);
+
 impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
     fn new(material: &'a Material, open: &'a F) -> Self {
         let single = |node| Draft {
@@ -175,8 +178,7 @@ impl<'a, F: Fn(GroupKind, usize) -> bool> Folding<'a, F> {
 
     fn take_alike(&mut self, least: usize) {
         let [before, behind] = self.neighbours();
-        let mut alike: BTreeMap<(Vec<usize>, &[Neighbour], &[Neighbour]), Vec<usize>> =
-            BTreeMap::new();
+        let mut alike: BTreeMap<Signature<'_>, Vec<usize>> = BTreeMap::new();
         for (number, group) in self.groups.iter().enumerate() {
             if !group.loose {
                 let classes = group.members.iter().map(|node| self.material.nodes[*node].class);

@@ -121,13 +121,6 @@ fn group(
 fn components(pieces: &[Piece]) -> Vec<usize> {
     let mut first: BTreeMap<Pin, usize> = BTreeMap::new();
     let mut parent: Vec<usize> = (0..pieces.len()).collect();
-    fn root(parent: &mut [usize], mut at: usize) -> usize {
-        while parent[at] != at {
-            parent[at] = parent[parent[at]];
-            at = parent[at];
-        }
-        at
-    }
     for (number, piece) in pieces.iter().enumerate() {
         for pin in [piece.from, piece.to] {
             let other = *first.entry(pin).or_insert(number);
@@ -136,4 +129,13 @@ fn components(pieces: &[Piece]) -> Vec<usize> {
         }
     }
     (0..pieces.len()).map(|number| root(&mut parent, number)).collect()
+}
+
+/// The one that stands for a set, by a way that is shortened on it.
+fn root(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
 }

@@ -75,9 +75,12 @@ fn neighbours(layered: &Layered) -> Neighbours {
     Neighbours { before, behind, turns }
 }
 
+/// The neighbours of each vertex on one side, and what edges that turn round there join it with.
+type Side<'a> = (&'a [Vec<usize>], &'a [Vec<usize>]);
+
 impl Neighbours {
-    /// Both sides of each vertex: its neighbours, and what edges that turn round join it with.
-    fn sides(&self) -> [(&[Vec<usize>], &[Vec<usize>]); 2] {
+    /// Both sides of each vertex.
+    fn sides(&self) -> [Side<'_>; 2] {
         [(&self.before, &self.turns[0]), (&self.behind, &self.turns[1])]
     }
 

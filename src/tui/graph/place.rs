@@ -302,8 +302,7 @@ impl Block {
 
     fn merged(mut self, other: Self) -> Self {
         self.wanted.extend(other.wanted);
-        // Two sorted runs: this is a merge.
-        self.wanted.sort();
+        self.wanted.sort_unstable();
         self.offsets.extend(other.offsets);
         self.at = median(&self.wanted);
         self

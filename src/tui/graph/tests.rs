@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{drawing::named, *};
 
 fn manner(direction: Direction, frames: Frames, room: Room) -> Manner {
     Manner { direction, frames, room, wrap: None }
@@ -16,6 +16,57 @@ const MANNERS: [(Direction, Frames, Room); 5] = [
     (Direction::Down, Frames::Bare, Room::Plain),
     (Direction::Right, Frames::Bare, Room::Tight),
 ];
+
+/// Graphs of all kinds, as `drawing::named` reads them.
+const GRAPHS: [(&str, &str); 12] = [
+    ("chain", "fetch>parse parse>store store>tell"),
+    ("diamond", "start>left start>right left>join right>join"),
+    (
+        "conditions",
+        "receive>check check>charge:?inStock check>order:?soldOut charge>pack order>pack pack>ship",
+    ),
+    ("loop", "open>next next>body:continue body>next next>report:break report>mail"),
+    ("retry", "try>check check>try:again check>done:ok try>try"),
+    ("actions", "check>pay:small check>ask:large ask>pay:approve ask>explain:reject"),
+    ("fallback", "load>parse load>copy:fails copy>parse parse>publish"),
+    ("layers", "a>c a>d b>c b>d c>e d>e a>f b>f f>e"),
+    ("fan", "one>a one>b one>c one>d one>e one>f a>all b>all c>all d>all e>all f>all"),
+    ("long", "a>b b>c c>d d>e a>c a>e b>e"),
+    ("parts", "a>b c d>e d>f"),
+    ("crossing", "a>y b>x c>z a>z b>y c>x"),
+];
+
+#[test]
+fn pictures() {
+    for (name, text) in GRAPHS {
+        let mut drawn = String::new();
+        for (direction, frames, room) in MANNERS {
+            drawn.push_str(&named(text, manner(direction, frames, room)).text());
+            drawn.push('\n');
+        }
+        insta::assert_snapshot!(format!("picture_{name}"), drawn);
+    }
+    let strip = "one>two two>three three>four four>five:next five>six six>seven seven>eight";
+    let narrow = manner(Direction::Right, Frames::Drawn, Room::Plain);
+    let wrapped = named(strip, Manner { wrap: Some(40), ..narrow });
+    insta::assert_snapshot!("picture_wrapped", wrapped.text());
+}
+
+#[test]
+fn the_nearest_box_lies_ahead_and_not_far_beside() {
+    let sketch = named("a>b a>c b>d c>d", manner(Direction::Down, Frames::Drawn, Room::Plain));
+    let picture = lay_out(&sketch.sketch, sketch.manner);
+    let go = |from, heading| nearest(&picture, from, heading, |_| Some(0));
+    assert_eq!(go(0, Heading::Down), Some(1));
+    assert_eq!(go(1, Heading::Right), Some(2));
+    assert_eq!(go(2, Heading::Left), Some(1));
+    assert_eq!(go(3, Heading::Up), Some(1));
+    assert_eq!(go(0, Heading::Up), None);
+    // Of two as near the one that ranks first; never one that may not be chosen.
+    let second_first = |number| Some(u8::from(number != 2));
+    assert_eq!(nearest(&picture, 0, Heading::Down, second_first), Some(2));
+    assert_eq!(nearest(&picture, 0, Heading::Down, |number| (number == 3).then_some(0)), Some(3));
+}
 
 /// Any graph, with a mark for whether its edges have labels.
 fn any_sketch(most: usize) -> impl Strategy<Value = Sketch> {

@@ -185,7 +185,7 @@ fn bend(
     bends: &mut BTreeMap<usize, (usize, i32)>,
 ) -> usize {
     let middle = i32::midpoint(trunks[cut].low, trunks[cut].high);
-    let line = (0..)
+    let line = (0..=super::int(used.len()))
         .flat_map(|away| [middle + away, middle - away])
         .find(|line| !used.contains(line))
         .unwrap_or(middle);

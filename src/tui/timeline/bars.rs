@@ -109,7 +109,8 @@ pub(super) fn bars(node: &NodeRow, begin: Option<Timestamp>) -> Vec<Bar> {
         && let Some(taken) = first_after(sent)
         && bars.iter().all(|bar| bar.from > sent || bar.to.is_some_and(|to| to <= sent))
     {
-        bars.push(Bar { from: sent, to: Some(taken), kind: BarKind::Queued });
+        let kind = if node.due_at.is_some() { BarKind::Awaited } else { BarKind::Queued };
+        bars.push(Bar { from: sent, to: Some(taken), kind });
     }
     bars.sort_by_key(|bar| bar.from);
     bars
@@ -128,4 +129,152 @@ pub(super) fn beginnings(detail: &RunDetail) -> Vec<Option<Timestamp>> {
         }
     }
     begin
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        blueprint::{Blueprint, sanitize},
+        cluster::{HeldLock, Holder, Key},
+        engine::{Head, Op, RunDocument},
+        tui::timeline::critical::critical,
+    };
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn blueprint() -> Blueprint {
+        sanitize(json!({
+            "id": "b",
+            "nodes": [
+                { "id": "a", "uses": "x" },
+                { "id": "quick", "uses": "x" },
+                { "id": "slow", "uses": "wait" },
+                { "id": "last", "uses": "x" },
+            ],
+            "edges": [
+                { "source": "a", "target": "quick" },
+                { "source": "a", "target": "slow" },
+                { "source": "quick", "target": "last" },
+                { "source": "slow", "target": "last" },
+            ],
+        }))
+        .unwrap()
+    }
+
+    fn detail(entries: &[(&str, Value)], running: &[&str]) -> RunDetail {
+        let head: Head = serde_json::from_value(json!({
+            "blueprintId": "b", "rev": 1, "status": "running", "startedAt": 0,
+        }))
+        .unwrap();
+        let mut document = RunDocument::new(head);
+        for (id, entry) in entries {
+            let entry = serde_json::from_value(entry.clone()).unwrap();
+            document.apply(&Op::Node((*id).into(), Arc::new(entry)));
+        }
+        let run = "r".into();
+        let holder = Holder::new(&"w".into(), 1).to_string();
+        let lock = |node: &&str| {
+            let key = Key::node_lock(&run, &(*node).into());
+            HeldLock::describe(key.as_str(), &holder, at(9_999))
+        };
+        let locks: Vec<HeldLock> = running.iter().map(lock).collect();
+        RunDetail::render(&run, &document, Some(&blueprint()), &locks)
+    }
+
+    fn all(detail: &RunDetail) -> Vec<Vec<Bar>> {
+        let begin = beginnings(detail);
+        detail.nodes.iter().zip(begin).map(|(node, begin)| bars(node, begin)).collect()
+    }
+
+    /// Bars as from, to and kind.
+    fn short(bars: &[Bar]) -> Vec<(i64, Option<i64>, BarKind)> {
+        bars.iter()
+            .map(|bar| (bar.from.millis(), bar.to.map(Timestamp::millis), bar.kind))
+            .collect()
+    }
+
+    fn done(from: i64, to: i64, routes: &[&str]) -> Value {
+        json!({
+            "state": "completed", "iteration": 1, "startedAt": from, "finishedAt": to,
+            "routes": routes,
+        })
+    }
+
+    #[test]
+    fn attempts_pauses_and_waiting_have_their_bars() {
+        let mut retried = done(100, 700, &[]);
+        retried["enqueuedAt"] = json!(40);
+        retried["tries"] = json!([[1, 100, 200, true], [1, 500, 700, false]]);
+        let detail = detail(&[("a", retried), ("slow", done(10, 90, &[]))], &[]);
+        let bars = all(&detail);
+        assert_eq!(
+            short(&bars[0]),
+            [
+                (40, Some(100), BarKind::Queued),
+                (100, Some(200), BarKind::Failed),
+                (200, Some(500), BarKind::Awaited),
+                (500, Some(700), BarKind::Done),
+            ]
+        );
+        assert_eq!(short(&bars[2]), [(10, Some(90), BarKind::Awaited)]);
+        assert_eq!(short(&bars[1]), []);
+    }
+
+    #[test]
+    fn earlier_iterations_keep_their_bars() {
+        let again = json!({
+            "state": "completed", "iteration": 3, "startedAt": 50, "finishedAt": 60,
+            "tries": [[1, 0, 10, false], [2, 20, 30, true]],
+        });
+        let bars = all(&detail(&[("a", again)], &[]));
+        assert_eq!(
+            short(&bars[0]),
+            [
+                (0, Some(10), BarKind::Done),
+                (20, Some(30), BarKind::Failed),
+                (50, Some(60), BarKind::Done),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_runs_began_when_the_node_before_it_ended() {
+        let ready = json!({ "state": "ready", "iteration": 1 });
+        let retries = json!({
+            "state": "ready", "iteration": 1, "attempts": 1, "dueAt": 500, "enqueuedAt": 300,
+            "startedAt": 200, "finishedAt": 300, "tries": [[1, 200, 300, true]],
+        });
+        let entries =
+            [("a", done(0, 200, &["quick", "slow"])), ("quick", ready), ("slow", retries)];
+        let bars = all(&detail(&entries, &["quick"]));
+        assert_eq!(short(&bars[1]), [(200, None, BarKind::Running)]);
+        assert_eq!(
+            short(&bars[2]),
+            [(200, Some(300), BarKind::Failed), (300, None, BarKind::Awaited)]
+        );
+        let bars = all(&detail(&entries, &["quick", "slow"]));
+        let pause = (300, Some(500), BarKind::Awaited);
+        assert_eq!(short(&bars[2])[1..], [pause, (500, None, BarKind::Running)]);
+    }
+
+    #[test]
+    fn the_critical_path_goes_through_what_ended_last() {
+        let entries = [
+            ("a", done(0, 10, &["quick", "slow"])),
+            ("quick", done(10, 20, &["last"])),
+            ("slow", done(10, 90, &["last"])),
+            ("last", done(90, 100, &[])),
+        ];
+        let detail = detail(&entries, &[]);
+        assert_eq!(critical(&detail, &all(&detail), at(1_000)), [3, 2, 0]);
+    }
 }

@@ -108,7 +108,7 @@ fn go(app: &mut App, heading: Heading) {
             (_, true) => edge.source,
             _ => continue,
         };
-        let rank = if live.edges.get(number) == Some(&EdgeShown::Taken) { 0 } else { 1 };
+        let rank = u8::from(live.edges.get(number) != Some(&EdgeShown::Taken));
         joined.entry(other).and_modify(|it| *it = rank.min(*it)).or_insert(rank);
     }
     let rank = |number: usize| {

@@ -282,13 +282,7 @@ impl Pen<'_> {
             self.text(canvas, (plot.x + 1, plot.y), 3, badge, face.border);
         }
         let Some(node) = face.node else { return };
-        let mut badges = String::new();
-        if node.iteration > 1 {
-            badges.push_str(&format!("↻{}", node.iteration));
-        }
-        if node.attempts > 1 {
-            badges.push_str(&format!("×{}", node.attempts));
-        }
+        let badges = words::badges(node).concat();
         let wide = i32::try_from(text::width(&badges)).unwrap_or(i32::MAX);
         let first = right - wide;
         let bottom = plot.y + plot.height - 1;

@@ -144,16 +144,12 @@ fn draw_row(
         canvas.text(x, y, 1, "┃", canvas.style(Role::TimelineCritical));
     }
     canvas.text(layout.name.x - 2.min(layout.name.x), y, 1, symbol, canvas.style(role));
-    let mut name = node.id.to_string();
     let mut badges = String::new();
-    if node.iteration > 1 {
-        badges.push_str(&format!(" ↻{}", node.iteration));
-    }
-    if node.attempts > 1 {
-        badges.push_str(&format!(" ×{}", node.attempts));
+    for badge in words::badges(node).iter().filter(|badge| !badge.is_empty()) {
+        badges.extend([" ", badge]);
     }
     let room = usize::from(layout.name.width).saturating_sub(text::width(&badges));
-    name = format!("{}{badges}", text::fit(&name, room));
+    let name = format!("{}{badges}", text::fit(&node.id, room));
     let style = if bars.is_empty() { Role::TextDim } else { Role::Text };
     canvas.text(layout.name.x, y, layout.name.width, &name, canvas.style(style));
     draw_bars(app, canvas, Rect { y, height: 1, ..layout.bars }, place, scale);
