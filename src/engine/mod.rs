@@ -27,6 +27,7 @@ mod start;
 #[cfg(test)]
 pub(crate) mod testing;
 mod time;
+mod tries;
 
 pub(crate) use adopt::lost_inputs;
 pub use builtin::{Builtin, child_blueprint, child_context, child_result};
@@ -41,7 +42,7 @@ pub(crate) use graph::CONTINUE;
 pub use graph::Graph;
 pub use ledger::{
     Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, PastFailure,
-    RunStatus, StandIn, StandInOutcome, Try,
+    RunStatus, StandIn, StandInOutcome,
 };
 pub use outcome::{
     Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind, NewNode,
@@ -51,3 +52,4 @@ pub use redrive::reachable_work;
 pub(crate) use routing::resolve_input;
 pub use start::start;
 pub use time::Timestamp;
+pub use tries::Try;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     draft::{Draft, Work},
     graph::CONTINUE,
-    ledger::{Arrival, Awaits, DynamicNode, Entry, NodeState, RunStatus, Try},
+    ledger::{Arrival, Awaits, DynamicNode, Entry, NodeState, RunStatus},
     time::Timestamp,
+    tries::Try,
 };
 use crate::blueprint::{NodeId, RunId};
 

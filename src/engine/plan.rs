@@ -8,9 +8,10 @@ use super::{
     draft::{Draft, Effects, Work},
     event::{ChildNews, Event, Refusal, Verdict},
     graph::Graph,
-    ledger::{Awaits, Closing, Entry, NodeState, RunStatus, Try},
+    ledger::{Awaits, Closing, Entry, NodeState, RunStatus},
     outcome::{Continuation, ExecutionRecord, Failure, FailureKind},
     time::Timestamp,
+    tries::Try,
 };
 use crate::blueprint::{NodeId, RunId};
 

@@ -38,7 +38,7 @@ fn ran(from: i64, to: i64, routes: &[&str]) -> Value {
     })
 }
 
-fn with(mut entry: Value, more: Value) -> Value {
+fn with(mut entry: Value, more: &Value) -> Value {
     let more = more.as_object().unwrap().clone();
     entry.as_object_mut().unwrap().extend(more);
     entry
@@ -125,7 +125,7 @@ fn report() -> RunDetail {
     let again = json!({ "state": "ready", "iteration": 3, "tries": tries(20_000, 4_000) });
     let controller = with(
         ran(52_000, 53_000, &["add-region"]),
-        json!({
+        &json!({
             "iteration": 3, "passes": 3, "action": "continue",
             "tries": [[1, at(3_000), at(4_000), false], [2, at(23_000), at(24_000), false]],
         }),
@@ -136,7 +136,7 @@ fn report() -> RunDetail {
         &[
             ("open-books", ran(0, 3_000, &["next-region"])),
             ("next-region", controller),
-            ("add-region", with(again, json!({ "enqueuedAt": at(53_000) }))),
+            ("add-region", with(again, &json!({ "enqueuedAt": at(53_000) }))),
         ],
         &["add-region"],
     )
@@ -152,7 +152,7 @@ fn expense() -> RunDetail {
         &[
             (
                 "check-policy",
-                with(ran(1_000, 5_000, &["manager-decides"]), json!({ "action": "large" })),
+                with(ran(1_000, 5_000, &["manager-decides"]), &json!({ "action": "large" })),
             ),
             ("manager-decides", waits),
         ],
@@ -163,7 +163,7 @@ fn expense() -> RunDetail {
 fn prices() -> RunDetail {
     let failed = with(
         ran(1_000, 16_000, &[]),
-        json!({
+        &json!({
             "state": "failed", "attempts": 3, "error": "connection reset by the supplier's server",
             "fallback": { "node": "use-yesterdays-copy", "outcome": "open" },
             "tries": [
@@ -194,9 +194,10 @@ fn photos() -> RunDetail {
         let from = 3_000 + number * 700;
         let entry = match number {
             0..30 => ran(from, from + 9_000, &["publish-album"]),
-            30 => {
-                with(ran(from, from + 500, &[]), json!({ "state": "failed", "error": "no memory" }))
-            }
+            30 => with(
+                ran(from, from + 500, &[]),
+                &json!({ "state": "failed", "error": "no memory" }),
+            ),
             _ => json!({ "state": "ready", "iteration": 1, "enqueuedAt": at(3_000) }),
         };
         entries.push((size, entry));
@@ -208,7 +209,7 @@ fn invoices(count: usize) -> RunDetail {
     let items: Vec<String> = (0..count).map(|number| format!("each-invoice_{number:04}")).collect();
     let scatter = with(
         ran(4_000, 5_000, &["all-mailed"]),
-        json!({
+        &json!({
             "created": items,
             "batch": {
                 "role": "scatter", "gather": "all-mailed", "worker": "mail-invoice",
@@ -224,7 +225,7 @@ fn invoices(count: usize) -> RunDetail {
         let entry = match number {
             7 => with(
                 ran(from, from + 300, &[]),
-                json!({ "state": "failed", "error": "no address" }),
+                &json!({ "state": "failed", "error": "no address" }),
             ),
             0..96 => ran(from, from + 3_000, &[]),
             _ => json!({ "state": "ready", "iteration": 1, "enqueuedAt": at(5_000) }),
@@ -235,7 +236,7 @@ fn invoices(count: usize) -> RunDetail {
         let dynamic = json!({
             "dynamic": { "uses": "mail-invoice", "parent": "each-invoice", "gather": "all-mailed" },
         });
-        entries.push((id, with(entry, dynamic)));
+        entries.push((id, with(entry, &dynamic)));
     }
     run(Some(&demo("invoice-mailing")), "running", &entries, &running)
 }
@@ -243,7 +244,7 @@ fn invoices(count: usize) -> RunDetail {
 fn backup() -> RunDetail {
     let failed = with(
         ran(20_000, 90_000, &[]),
-        json!({
+        &json!({
             "state": "failed", "attempts": 2, "error": "checksum mismatch: the copy is damaged",
             "tries": [[1, at(20_000), at(50_000), true], [1, at(60_000), at(90_000), true]],
         }),
