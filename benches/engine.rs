@@ -76,6 +76,7 @@ fn complete(
             by: "worker:bench#0123456789abcdef".to_owned(),
             started_at: now,
             attempts: 1,
+            tries: Vec::new(),
         },
         completion: Completion { output: Some(Arc::new(json!(1))), ..Completion::default() },
     };

@@ -10,7 +10,7 @@ use flowcraft_tui::{
     engine::{Closing, Entry, Head, NodeState, Op, RunDocument, RunStatus, Timestamp},
     monitor::{
         DeadLetterRow, LocksView, QueueView, QueuedJob, RunDetail, RunRow, RunsView, Snapshot,
-        SourceState, Sourced, WorkersView,
+        SourceState, Sourced, Subject, Warning, WarningKind, Warnings, WorkersView,
     },
     tui::{Catalog, CatalogEntry, LogLine},
 };
@@ -34,7 +34,7 @@ fn id(at: usize) -> String {
 }
 
 fn live<T>(data: T) -> Sourced<T> {
-    Sourced { data: Arc::new(data), state: SourceState::Live, updated_at: Some(ago(1)) }
+    Sourced { data: Arc::new(data), state: SourceState::Live, updated_at: Some(ago(1)), slow: None }
 }
 
 /// The status item of a run: most have completed, some failed, one in ten is part of another, a
@@ -160,6 +160,8 @@ fn workers() -> Vec<Heartbeat> {
         in_flight: 16,
         done: 123_456,
         mode: WorkerMode::Running,
+        sent_at: None,
+        cost: None,
     };
     (0..12).map(worker).collect()
 }
@@ -175,7 +177,7 @@ fn queue() -> QueueView {
         let body = Job::new(id(at).into(), "order-intake-v1".into(), node_name(at).into());
         let reason = "failed 5 times: timeout after 30s";
         let letter = DeadLetter::new(&body.encode(), reason, 5, ago(600), "worker-eu-1".into());
-        DeadLetterRow { message_id: format!("d{at}"), inserted_at: ago(600), letter: Some(letter) }
+        DeadLetterRow::new(format!("d{at}"), ago(600), 1, letter.encode())
     };
     QueueView {
         depth: 54_321,
@@ -232,6 +234,17 @@ pub(crate) fn log_lines() -> Vec<LogLine> {
     (0..LINES).map(log_line).collect()
 }
 
+/// One for each tenth of the runs that can be warned of.
+fn warnings() -> Warnings {
+    let warning = |at: usize| Warning {
+        kind: WarningKind::StalledRun,
+        subject: Subject::Run(run(at).run_id),
+        text: "nobody has touched it for too long".to_owned(),
+        since: ago(900),
+    };
+    Warnings::new((0..1_000).map(warning).collect())
+}
+
 /// One of them.
 pub(crate) fn log_line(at: usize) -> LogLine {
     let (level, target) = match at % 50_000 {
@@ -250,7 +263,8 @@ pub(crate) fn snapshot() -> Snapshot {
         queue: live(queue()),
         runs: live(runs()),
         locks: live(LocksView { locks: locks(), more: true }),
-        workers: live(WorkersView { workers: workers() }),
+        workers: live(WorkersView { workers: workers(), ..WorkersView::default() }),
+        warnings: live(warnings()),
         detail: live(Some(detail())),
     }
 }

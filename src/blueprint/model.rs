@@ -1,5 +1,6 @@
 //! What a workflow is: nodes, the edges between them, and their settings.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -120,7 +121,8 @@ fn milliseconds(value: Option<f64>) -> std::time::Duration {
 }
 
 /// When a node with several predecessors is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum JoinStrategy {
     /// When all have finished and at least one took its edge to it.
     #[default]

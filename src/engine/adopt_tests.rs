@@ -46,7 +46,12 @@ fn states(document: &RunDocument) -> Vec<(&str, NodeState)> {
 fn completed(node: &str) -> Event {
     Event::Completed {
         work: Work { node: node.into(), iteration: 1, generation: 0 },
-        record: ExecutionRecord { by: "worker:w#1".to_owned(), started_at: NOW, attempts: 1 },
+        record: ExecutionRecord {
+            by: "worker:w#1".to_owned(),
+            started_at: NOW,
+            attempts: 1,
+            tries: Vec::new(),
+        },
         completion: Completion { output: Some(Arc::new(json!(2))), ..Completion::default() },
     }
 }

@@ -304,6 +304,7 @@ impl<'a> Draft<'a> {
                 iteration: old.iteration + 1,
                 generation: old.generation,
                 batch: old.batch.clone(),
+                tries: old.tries_so_far(),
                 extra_predecessors: extra,
                 ..Entry::default()
             }),

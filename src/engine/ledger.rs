@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::time::Timestamp;
+use super::{time::Timestamp, tries::Try};
 use crate::blueprint::{BlueprintId, NodeId, RunId};
 
 /// A run's status.
@@ -220,6 +220,10 @@ pub struct Entry {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// Its last attempts, those of earlier iterations too; none while the first one that ended is all
+    /// there was. No decision depends on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<Try>,
     /// Why it failed, or why its last attempt did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -424,6 +428,7 @@ impl Default for Entry {
             by: None,
             started_at: None,
             finished_at: None,
+            tries: Vec::new(),
             error: None,
             enqueued_at: None,
             due_at: None,

@@ -27,6 +27,7 @@ mod start;
 #[cfg(test)]
 pub(crate) mod testing;
 mod time;
+mod tries;
 
 pub(crate) use adopt::lost_inputs;
 pub(crate) use builtin::child_run_id;
@@ -38,6 +39,7 @@ pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
 pub use event::{Answer, ChildNews, Event, Refusal, Verdict};
 pub use expression::is_expression;
+pub(crate) use graph::CONTINUE;
 pub use graph::Graph;
 pub use ledger::{
     Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, PastFailure,
@@ -51,3 +53,4 @@ pub use redrive::reachable_work;
 pub(crate) use routing::resolve_input;
 pub use start::start;
 pub use time::Timestamp;
+pub use tries::Try;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{
     draft::{Draft, Work},
     graph::CONTINUE,
-    ledger::{Arrival, Awaits, DynamicNode, NodeState, RunStatus},
+    ledger::{Arrival, Awaits, DynamicNode, Entry, NodeState, RunStatus},
     time::Timestamp,
+    tries::Try,
 };
 use crate::blueprint::{NodeId, RunId};
 
@@ -45,6 +46,18 @@ pub struct ExecutionRecord {
     pub started_at: Timestamp,
     /// Attempts that ended, those of earlier executions included.
     pub attempts: u32,
+    /// When those of this execution ran.
+    pub tries: Vec<Try>,
+}
+
+impl ExecutionRecord {
+    /// Takes down an attempt: the ledger keeps the last ones only.
+    pub(crate) fn tried(&mut self, tried: Try) {
+        if self.tries.len() >= Entry::TRIES {
+            self.tries.remove(0);
+        }
+        self.tries.push(tried);
+    }
 }
 
 /// What a successful node gave back.
@@ -99,6 +112,7 @@ impl Draft<'_> {
             entry.started_at = Some(record.started_at);
             entry.finished_at = Some(now);
             entry.attempts = record.attempts;
+            entry.remember(record.tries.iter().copied());
         });
     }
 

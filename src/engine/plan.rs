@@ -11,6 +11,7 @@ use super::{
     ledger::{Awaits, Closing, Entry, NodeState, RunStatus},
     outcome::{Continuation, ExecutionRecord, Failure, FailureKind},
     time::Timestamp,
+    tries::Try,
 };
 use crate::blueprint::{NodeId, RunId};
 
@@ -264,7 +265,13 @@ impl Draft<'_> {
             ChildNews::Failed(message) => {
                 let config = self.definition(node).map(|node| node.config).unwrap_or_default();
                 let attempts = entry.attempts + 1;
-                self.update(node, |entry| entry.attempts = attempts);
+                let now = self.now;
+                self.update(node, |entry| {
+                    entry.attempts = attempts;
+                    let started_at = entry.started_at.unwrap_or(now);
+                    let iteration = entry.iteration;
+                    entry.remember([Try { iteration, started_at, ended_at: now, failed: true }]);
+                });
                 let kind = if attempts >= config.attempts() {
                     FailureKind::Exhausted
                 } else {

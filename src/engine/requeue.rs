@@ -134,6 +134,7 @@ impl Draft<'_> {
             queue: old.queue.clone(),
             dynamic: old.dynamic.clone(),
             batch: old.batch.clone(),
+            tries: old.tries_so_far(),
             extra_predecessors: old.extra_predecessors.clone(),
             ..Entry::default()
         };

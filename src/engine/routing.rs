@@ -253,6 +253,7 @@ mod tests {
                 by: "worker".to_owned(),
                 started_at: Timestamp::default(),
                 attempts: 1,
+                tries: Vec::new(),
             },
             completion: Completion { output: Some(Arc::new(output)), ..Completion::default() },
         };

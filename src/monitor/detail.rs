@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{
     children::{ChildRun, children},
     inputs::NodeInputs,
+    shape::{EdgeShown, Shape},
     snapshot::{Snapshot, Sourced},
     source::Source,
     spawn::BlueprintLookup,
@@ -18,8 +19,8 @@ use crate::{
     blueprint::{Blueprint, BlueprintId, Node, NodeId, RunId},
     cluster::{HeldLock, ReadDocument, Result, StateStore, Version},
     engine::{
-        Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, dynamic_definition,
-        names,
+        Awaits, Entry, NodeState, Parent, RunDocument, RunStatus, Timestamp, Try,
+        dynamic_definition, names,
     },
     worker::status::errors,
 };
@@ -48,6 +49,12 @@ pub struct RunDetail {
     /// Its nodes: the blueprint's in the order in which they are written, then the others.
     #[serde(default)]
     pub nodes: Vec<NodeRow>,
+    /// Its graph.
+    #[serde(default)]
+    pub shape: Arc<Shape>,
+    /// Where each edge of the graph stands.
+    #[serde(default)]
+    pub edges: Vec<EdgeShown>,
     /// The outputs, by node id.
     #[serde(default)]
     pub outputs: Map<String, Value>,
@@ -93,6 +100,9 @@ pub struct NodeRow {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Its last attempts, those of earlier iterations too, once there was more than one.
+    #[serde(default)]
+    pub tries: Vec<Try>,
     /// When it is to go on.
     pub due_at: Option<Timestamp>,
     /// Who runs it or ran it.
@@ -177,6 +187,8 @@ impl RunDetail {
             started_at: None,
             finished_at: None,
             nodes: Vec::new(),
+            shape: Arc::new(Shape::empty()),
+            edges: Vec::new(),
             outputs: Map::new(),
             context: Map::new(),
             inputs: Map::new(),
@@ -186,6 +198,13 @@ impl RunDetail {
             children: Vec::new(),
             warnings: Vec::new(),
             size: 0,
+        }
+    }
+
+    /// Has the same graph as before in the same place, so that it need not be compared again.
+    fn share_shape(&mut self, before: Option<&Self>) {
+        if let Some(before) = before.filter(|before| before.shape == self.shape) {
+            self.shape = before.shape.clone();
         }
     }
 
@@ -219,7 +238,7 @@ impl RunDetail {
             document.entries().map(|(id, _)| id).filter(|id| !uses.contains_key(id.as_str()));
         let absent = Entry::default();
         let mut inputs = NodeInputs::default();
-        let nodes = ids
+        let nodes: Vec<NodeRow> = ids
             .into_iter()
             .chain(others)
             .map(|id| {
@@ -239,6 +258,9 @@ impl RunDetail {
                 row
             })
             .collect();
+        let known = nodes.iter().map(|node| (&node.id, node.uses.as_deref()));
+        let shape = Shape::of_run(known, blueprint, document);
+        let edges = shape.stands(document);
         let awaiting = document
             .awaiting()
             .filter(|id| {
@@ -256,6 +278,8 @@ impl RunDetail {
             started_at: Some(head.started_at),
             finished_at: head.finished_at,
             nodes,
+            shape: Arc::new(shape),
+            edges,
             outputs: names::outputs(document),
             context: names::user_context(document),
             inputs: inputs.own,
@@ -297,6 +321,7 @@ impl NodeRow {
             enqueued_at: entry.enqueued_at,
             started_at: entry.started_at,
             finished_at: entry.finished_at,
+            tries: entry.tries.clone(),
             due_at: entry.due_at,
             worker: holder.or(ran),
             error: entry.error.clone(),
@@ -382,7 +407,9 @@ impl Source for DetailSource {
             Some((_, document, _)) => {
                 let blueprint = (self.library)(&document.head().blueprint_id);
                 let locks = &current.locks.data.locks;
-                RunDetail::render(&run, document, blueprint.as_deref(), locks)
+                let mut detail = RunDetail::render(&run, document, blueprint.as_deref(), locks);
+                detail.share_shape((*current.detail.data).as_ref());
+                detail
             }
         };
         let detail = Some(detail);

@@ -12,6 +12,7 @@ mod inputs;
 mod names;
 mod queue;
 mod runs;
+mod shape;
 mod snapshot;
 mod source;
 mod spawn;
@@ -24,6 +25,7 @@ pub use children::ChildRun;
 pub use cost_view::{Cost, CostOf, CostRow, CostView, WorkerCost};
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
 pub use runs::{RunChange, RunKey, RunRow, RunsView, StatusCounts};
+pub use shape::{EdgeKind, EdgeShown, EdgesKnown, Shape, ShapeEdge, ShapeNode};
 pub use snapshot::{
     DeadLetterRow, HolderState, LocksView, QueueView, QueuedJob, Snapshot, SourceState, Sourced,
     WorkersView,

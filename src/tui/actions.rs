@@ -19,6 +19,10 @@ pub enum Action {
     PreviousPane,
     NextFace,
     PreviousFace,
+    ZoomIn,
+    ZoomOut,
+    ZoomFit,
+    Turn,
     Open,
     Back,
     Parent,
@@ -169,7 +173,7 @@ use Action as A;
 use Group::{Move, Program, Replay, Screens};
 
 /// The table. Footer hints stand in this order.
-pub static ACTIONS: [ActionInfo; 69] = [
+pub static ACTIONS: [ActionInfo; 73] = [
     looks(
         A::Play,
         "play",
@@ -328,7 +332,14 @@ pub static ACTIONS: [ActionInfo; 69] = [
         "drain",
         "have this worker finish what it runs and take nothing new",
     ),
-    looks(A::Mark, "mark", &["space"], Move, "", "mark the row, to act on several"),
+    looks(
+        A::Mark,
+        "mark",
+        &["space"],
+        Move,
+        "",
+        "mark the row, to act on several; in a graph: open a box of several nodes",
+    ),
     looks(
         A::MarkAll,
         "mark-all",
@@ -364,6 +375,17 @@ pub static ACTIONS: [ActionInfo; 69] = [
         "see the run in another way: graph, nodes, timeline, context, logs",
     ),
     looks(A::PreviousFace, "previous-view", &["V"], Move, "", "the same, the other way round"),
+    looks(A::ZoomIn, "zoom-in", &["z"], Move, "zoom", "a graph or timeline: larger, less of it"),
+    looks(A::ZoomOut, "zoom-out", &["Z"], Move, "", "the same: smaller, more of it"),
+    looks(A::ZoomFit, "zoom-fit", &["0"], Move, "", "the same: as large as all of it fits"),
+    looks(
+        A::Turn,
+        "turn",
+        &["|"],
+        Move,
+        "",
+        "a graph: to the right, down, or whichever fits better",
+    ),
     looks(A::Help, "help", &["?"], Program, "help", "all keys"),
     looks(A::Palette, "palette", &[":"], Program, "command", "find an action by its name"),
     looks(

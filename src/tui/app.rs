@@ -12,11 +12,12 @@ use tui_logger::TuiWidgetState;
 use super::{
     actions::{Action, Group},
     catalog::Catalog,
+    chart::{ChartPane, Charted},
     dialog::Dialog,
     keymap::Keymap,
     list::ListState,
     log_book::LogBook,
-    message::WorkerStatus,
+    message::{Command, WorkerStatus},
     operator::Operation,
     order::RunOrder,
     replaying::Replaying,
@@ -24,14 +25,15 @@ use super::{
     run_log::RunLog,
     run_logs::RunLogs,
     theme::Theme,
+    timeline::Timeline,
     under_way::UnderWay,
     values::Values,
     visits::Visit,
 };
 use crate::{
-    blueprint::{BlueprintId, RunId},
+    blueprint::{Blueprint, BlueprintId, RunId},
     engine::Timestamp,
-    monitor::Snapshot,
+    monitor::{Shape, Snapshot},
     operations::Fingerprint,
     recording::RecorderState,
 };
@@ -186,6 +188,10 @@ pub(super) enum Target {
     LogTargets { first: usize },
     /// A screen's name.
     Tab(Screen),
+    /// A graph.
+    Graph(Charted),
+    /// Rows of the timeline, the first of them being the row `first`.
+    Timeline { first: usize },
     /// The text of a dialog, the first line of it being the line `first`.
     Text { first: usize },
     /// The bar of a recording's time line.
@@ -270,6 +276,15 @@ pub(crate) struct App {
     pub(super) run_logs: RunLogs,
     /// The time zone that times are shown in.
     pub(super) zone: jiff::tz::TimeZone,
+    /// The graph of the run that is open.
+    pub(super) graph: ChartPane,
+    /// The graph of the selected blueprint.
+    pub(super) preview: ChartPane,
+    /// The blueprint that it is of, and its shape.
+    pub(super) preview_of: Option<(Arc<Blueprint>, Arc<Shape>)>,
+    pub(super) timeline: Timeline,
+    /// What drawing asked for.
+    pub(super) outbox: Vec<Command>,
     pub(super) lists: [ListState; ListId::COUNT],
     pub(super) filters: HashMap<ListId, String>,
     pub(super) order: RunOrder,
@@ -334,6 +349,11 @@ impl App {
             run_log: Arc::default(),
             run_logs: RunLogs::default(),
             zone: jiff::tz::TimeZone::UTC,
+            graph: ChartPane::new(Charted::Run),
+            preview: ChartPane::new(Charted::Blueprint),
+            preview_of: None,
+            timeline: Timeline::default(),
+            outbox: Vec::new(),
             lists: Default::default(),
             filters: HashMap::new(),
             order: RunOrder::default(),
@@ -465,6 +485,17 @@ impl App {
                     state.offset = first;
                     state.height = usize::from(hit.area.height);
                 }
+                (Target::Graph(charted), _) => {
+                    let pane = match charted {
+                        Charted::Run => &mut self.graph,
+                        Charted::Blueprint => &mut self.preview,
+                    };
+                    // Only now it is known how much room there is.
+                    anew |= pane.measured((hit.area.width, hit.area.height));
+                }
+                (Target::Timeline { first }, _) => {
+                    self.timeline.scrolled(first, usize::from(hit.area.height));
+                }
                 (Target::Text { first }, Some(dialog)) => {
                     if let Dialog::Whole(whole) = dialog {
                         anew |= whole.wrap(usize::from(hit.area.width));
@@ -530,6 +561,10 @@ impl App {
                 self.focus == ListId::Context && !self.filter(ListId::Context).is_empty()
             }
             Action::Export => self.screen == Screen::Run || self.rows.count(self.focus) > 0,
+            Action::ZoomIn | Action::ZoomOut | Action::ZoomFit => {
+                self.charted().is_some() || self.shows_timeline()
+            }
+            Action::Turn => self.charted().is_some(),
             _ => true,
         }
     }

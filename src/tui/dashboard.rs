@@ -122,7 +122,9 @@ async fn drive(
         recorder,
         replay,
     } = deps;
-    let mut app = App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now());
+    // Not in the future itself, which is moved about.
+    let mut app =
+        Box::new(App::new(monitor.snapshots.borrow().clone(), keymap, access, clock.now()));
     app.run_log = RunLog::of_process();
     app.zone = jiff::tz::TimeZone::system();
     let first = themes.iter().position(|it| it.name == theme).unwrap_or(0);
@@ -156,7 +158,9 @@ async fn drive(
             hands.carry_out(surface, command)?;
         }
     }
-    draw(surface, &mut app)?;
+    for command in draw(surface, &mut app)? {
+        hands.carry_out(surface, command)?;
+    }
     let mut drawn = Instant::now();
     loop {
         let next_frame = app.dirty.then_some(drawn + FRAME);
@@ -192,17 +196,27 @@ async fn drive(
             };
         }
         if app.dirty && drawn.elapsed() >= FRAME {
-            draw(surface, &mut app)?;
+            for command in draw(surface, &mut app)? {
+                hands.carry_out(surface, command)?;
+            }
             drawn = Instant::now();
         }
     }
 }
 
-fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<()> {
-    let mut hits = Vec::new();
-    surface.draw(&mut |frame| hits = view(app, frame))?;
-    app.drawn(hits);
-    Ok(())
+/// Draws the screen; a second time where only the first one told how much room there is. Returns
+/// what drawing asks for.
+fn draw(surface: &mut impl Surface, app: &mut App) -> io::Result<Vec<Command>> {
+    for _ in 0..2 {
+        app.prepare();
+        let mut hits = Vec::new();
+        surface.draw(&mut |frame| hits = view(app, frame))?;
+        app.drawn(hits);
+        if !app.dirty {
+            break;
+        }
+    }
+    Ok(std::mem::take(&mut app.outbox))
 }
 
 /// Whether an error of the terminal means that there is none any more.
@@ -356,6 +370,7 @@ impl Hands {
                 }
             }
             Command::List(job) => self.list(job),
+            Command::Chart(request) => self.in_background(move || request.carry_out()),
             Command::WatchRun(run) => self.monitor.watch_run(run),
             Command::Refresh => self.monitor.refresh(),
             Command::Work(work) => self.in_background(move || work.run()),

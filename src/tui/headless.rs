@@ -130,11 +130,18 @@ impl Headless {
         self.app.dirty
     }
 
-    /// Draws a frame.
+    /// Draws a frame, and once more where it was not known before how much room there is.
     pub fn frame(&mut self) {
-        let mut hits = Vec::new();
-        let Ok(_) = self.terminal.draw(|frame| hits = view(&self.app, frame));
-        self.app.drawn(hits);
+        for _ in 0..2 {
+            self.app.prepare();
+            let mut hits = Vec::new();
+            let Ok(_) = self.terminal.draw(|frame| hits = view(&self.app, frame));
+            self.app.drawn(hits);
+            self.asked.append(&mut self.app.outbox);
+            if !self.app.dirty {
+                break;
+            }
+        }
     }
 
     /// Draws a frame and gives what is on it.

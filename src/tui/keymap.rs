@@ -170,7 +170,8 @@ pub fn key_table_markdown() -> String {
     let mut table = String::from("| key | action | does |\n| --- | --- | --- |\n");
     for group in Group::ALL {
         for info in ACTIONS.iter().filter(|info| info.group == group) {
-            let keys = keymap.keys_of(info.action).join("` `");
+            // A bar would end the cell, in code too.
+            let keys = keymap.keys_of(info.action).join("` `").replace('|', "\\|");
             let mark = if info.effect == Effect::Changes { " (asks first)" } else { "" };
             // Writing to a string can't fail.
             let _ = writeln!(table, "| `{keys}` | `{}` | {}{mark} |", info.id, info.description);

@@ -6,6 +6,7 @@ use crossterm::event::Event;
 
 use super::{
     catalog::Catalog,
+    chart::{ChartMade, ChartRequest},
     export::Content,
     log::LogLine,
     operator::{Operation, OperatorError, Outcome, Preview, Progress},
@@ -44,6 +45,8 @@ pub enum Message {
     LogLines(Vec<LogLine>),
     /// A list of many runs is being made, or was.
     Listed(Listed),
+    /// A graph was drawn.
+    Charted(ChartMade),
     /// A plan was made, or could not be.
     Previewed {
         /// Which question this answers.
@@ -116,6 +119,8 @@ pub enum Command {
     },
     /// List many runs.
     List(ListJob),
+    /// Draw a large graph.
+    Chart(ChartRequest),
     /// Look at a run closely, or at none.
     WatchRun(Option<RunId>),
     /// Ask every source now.

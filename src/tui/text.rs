@@ -56,6 +56,23 @@ pub(crate) fn fit_end(text: &str, width: usize) -> String {
     if width == 0 { String::new() } else { format!("…{}", rest.as_str()) }
 }
 
+/// A harmless text without its first cells; a wide character that is cut in two leaves a space.
+pub(crate) fn without_first(text: &str, cells: usize) -> Cow<'_, str> {
+    if cells == 0 {
+        return Cow::Borrowed(text);
+    }
+    let mut skipped = 0;
+    for (at, c) in text.char_indices() {
+        let width = c.width().unwrap_or(0);
+        // Marks go with the character that they are on.
+        if skipped >= cells && width > 0 {
+            return Cow::Owned(format!("{}{}", " ".repeat(skipped - cells), &text[at..]));
+        }
+        skipped += width;
+    }
+    Cow::Owned(" ".repeat(skipped.saturating_sub(cells)))
+}
+
 /// Makes a text harmless without cutting it.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     fit(text, usize::MAX)
@@ -229,6 +246,16 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(fit("日", 1), "…");
         assert_eq!(fit("anything", 0), "");
+    }
+
+    #[test]
+    fn the_first_cells_of_a_text_can_be_left_out() {
+        assert_eq!(without_first("abc", 0), "abc");
+        assert_eq!(without_first("abc", 2), "c");
+        assert_eq!(without_first("abc", 9), "");
+        assert_eq!(without_first("日本", 2), "本");
+        assert_eq!(without_first("日本", 1), " 本", "the other half of it");
+        assert_eq!(without_first("e\u{301}x", 1), "x");
     }
 
     #[test]

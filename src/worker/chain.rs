@@ -236,6 +236,7 @@ impl Worker {
             by: holder.as_str().to_owned(),
             started_at: self.core.now(),
             attempts: entry.attempts,
+            tries: Vec::new(),
         };
         let document = session.existing(Freshness::AtLeast(0)).await?;
         let definition = graph

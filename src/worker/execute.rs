@@ -14,7 +14,7 @@ use crate::{
     blueprint::Node as Definition,
     cluster::Job,
     engine::{
-        Completion, ContextWrite, Event, ExecutionRecord, Failure, FailureKind, NewNode, Work,
+        Completion, ContextWrite, Event, ExecutionRecord, Failure, FailureKind, NewNode, Try, Work,
         resolve_input,
     },
     nodes::{Execution, IN_NODE, Node, NodeContext, NodeError, NodeOutput, Severity, Write},
@@ -93,12 +93,19 @@ impl Worker {
             let span = tracing::trace_span!(
                 target: IN_NODE, "node", run = %job.run_id, node = %work.node
             );
+            let started_at = self.core.now();
             let result = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(Executed::Stopped),
                 result = attempt(node.as_ref(), &mut context, config.timeout()).instrument(span) => result,
             };
             record.attempts += 1;
+            record.tried(Try {
+                iteration: work.iteration,
+                started_at,
+                ended_at: self.core.now(),
+                failed: result.is_err(),
+            });
             writes = context.into_writes();
             let error = match result {
                 Ok(output) => {

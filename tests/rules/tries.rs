@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowcraft_tui::{
-    cluster::{Fault, Holder, Job, Key, Lane},
+    cluster::{Fault, Holder, Job, Key, Lane, ReadDocument},
     engine::RunStatus,
     operations::Letters,
 };
@@ -75,6 +75,28 @@ async fn rule_5_crashes_are_tries_and_no_attempts() {
     assert_eq!(view.status, RunStatus::Failed);
     assert_eq!(view.nodes[0].attempts, 2);
     assert_eq!(view.errors[0].message, "boom");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_times_of_attempts_are_kept_where_one_failed() {
+    for delay in [200, 5_000] {
+        let config = json!({ "maxRetries": 3, "retryDelay": delay });
+        let nodes = json!([["a", "const", {"value": 1}], ["b", "fail", {}, config]]);
+        let mut stage = Stage::of(&nodes, &json!([["a", "b"]]));
+        stage.worker("w");
+        let run = stage.start().await;
+        assert_eq!(stage.settled(&run).await.status, RunStatus::Failed);
+        let read = stage.cluster.state.read_document(&run, None).await.unwrap();
+        let ReadDocument::Whole(document, _) = read else { panic!("{read:?}") };
+        assert_eq!(document.entry("a").unwrap().tries, []);
+        let tries = &document.entry("b").unwrap().tries;
+        assert_eq!(tries.len(), 3);
+        assert!(tries.iter().all(|tried| tried.failed && tried.iteration == 1));
+        for pair in tries.windows(2) {
+            let pause = pair[1].started_at.since(pair[0].ended_at).as_millis();
+            assert!(pause >= delay, "{pause} ms, not {delay}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

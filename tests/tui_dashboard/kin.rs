@@ -8,7 +8,7 @@ use flowcraft_tui::{
 use serde_json::{Value, json};
 
 use crate::{
-    faces::{opened, rich, selected, shows, shows_not, snapshot_of, with_lines},
+    faces::{opened, rich, selected, shows, snapshot_of, with_lines},
     fixture::{HOSTILE, dashboard, dashboard_of, detail, item, live, runs, snapshot},
 };
 

@@ -5,6 +5,7 @@ mod explaining;
 mod faces;
 mod fixture;
 mod forms;
+mod graphs;
 mod hostile;
 mod journeys;
 mod kin;

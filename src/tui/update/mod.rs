@@ -6,6 +6,7 @@ mod dialogs;
 mod explain;
 mod export;
 mod forms;
+mod graph;
 mod kin;
 mod letters;
 mod logs;
@@ -81,6 +82,10 @@ fn take(app: &mut App, message: Message) -> Vec<Command> {
         Message::Moment(moment) => replay::moved(app, moment),
         Message::Unreadable(problem) => replay::unreadable(app, problem),
         Message::Recorder(state) => replay::recorder(app, state),
+        Message::Charted(made) => {
+            graph::charted(app, made);
+            Vec::new()
+        }
         Message::Previewed { ticket, result } => act::previewed(app, ticket, result),
         Message::Progress { ticket, progress } => {
             under_way::progressed(app, ticket, progress);

@@ -22,6 +22,9 @@ const NOTCH: isize = 3;
 const LINES: i32 = 3;
 
 pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
+    if let Some(commands) = super::graph::mouse(app, event) {
+        return commands;
+    }
     let wheel = match event.kind {
         MouseEventKind::ScrollDown => NOTCH,
         MouseEventKind::ScrollUp => -NOTCH,
@@ -96,6 +99,8 @@ pub(super) fn mouse(app: &mut App, event: MouseEvent) -> Vec<Command> {
         | Target::Pane(_)
         | Target::Text { .. }
         | Target::Heading { .. }
+        | Target::Graph(_)
+        | Target::Timeline { .. }
         | Target::TimeLine => Vec::new(),
         Target::Rows { list, first } => {
             let row = first + usize::from(event.row.saturating_sub(hit.area.y));

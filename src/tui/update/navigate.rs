@@ -11,7 +11,9 @@ use super::{
         message::Command,
         order::RunOrder,
         rows::ListId,
-        run_logs, visits,
+        run_logs,
+        timeline::Timeline,
+        visits,
     },
     kin, letters, logs, open, values,
 };
@@ -29,6 +31,9 @@ pub(super) fn perform(app: &mut App, action: Action) -> Vec<Command> {
     }
     if app.focus == ListId::Context && values::perform(app, action) {
         return Vec::new();
+    }
+    if let Some(commands) = super::graph::perform(app, action) {
+        return commands;
     }
     match action {
         Action::Left | Action::Right if app.focus == ListId::RunLogs => {
@@ -113,6 +118,8 @@ pub(super) fn open_run(app: &mut App, run: RunId) -> Vec<Command> {
         visits::leave(app);
     }
     visits::show(app, run.clone());
+    app.graph.reset();
+    app.timeline = Timeline::default();
     vec![Command::WatchRun(Some(run))]
 }
 

@@ -1,11 +1,11 @@
-//! The blueprints that are loaded, and the selected one in words.
+//! The blueprints that are loaded, and the selected one: its graph, and what lint found.
 
 use ratatui::layout::Rect;
 
 use super::{
-    super::{app::App, catalog::CatalogEntry, rows::ListId, text, theme::Role},
+    super::{app::App, catalog::CatalogEntry, chart::Charted, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus, Piece},
-    pane,
+    chart, pane,
     table::{Column, Table, fixed, flexible, number},
 };
 use crate::{blueprint::Severity, monitor::Sourced};
@@ -18,13 +18,18 @@ const COLUMNS: [Column; 5] = [
     flexible("from", 12, 3, 3),
 ];
 
+/// From this width on, graph and words stand side by side.
+const BESIDE: u16 = 100;
+
 /// The most lines that a blueprint is described in.
 const LINES: usize = 400;
 
 pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
-    let list_height = if area.height < 12 { area.height } else { area.height / 2 };
-    let list = Rect { height: list_height, ..area };
     let count = app.rows.count(ListId::Blueprints);
+    // As high as the list is, half of the screen at most: the rest is for the selected one.
+    let wanted = u16::try_from(count.max(3)).unwrap_or(u16::MAX).saturating_add(3);
+    let list_height = if area.height < 12 { area.height } else { wanted.min(area.height / 2) };
+    let list = Rect { height: list_height, ..area };
     let broken = app.catalog.broken.len();
     let unread = match broken {
         0 => String::new(),
@@ -48,10 +53,45 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         app.selected_place(ListId::Blueprints).and_then(|at| app.catalog.blueprints.get(at))
         && below.height >= 4
     {
-        let title = [(entry.blueprint.id.as_str().into(), Role::PaneTitle)];
-        let inside = canvas.pane(below, &title, Focus::Elsewhere);
+        draw_selected(app, canvas, below, entry);
+    }
+}
+
+/// The graph of the selected blueprint, with words beside or above it as there is room.
+fn draw_selected(app: &App, canvas: &mut Canvas<'_>, area: Rect, entry: &CatalogEntry) {
+    let title = [(entry.blueprint.id.as_str().into(), Role::PaneTitle)];
+    let inside = canvas.pane(area, &title, Focus::Elsewhere);
+    if inside.width < 40 || inside.height < 4 {
         let lines = describe(entry, usize::from(inside.width));
         canvas.lines(inside, &lines, 0);
+        return;
+    }
+    let mut graph = inside;
+    if inside.width >= BESIDE {
+        let width = inside.width * 2 / 5;
+        graph.width -= width;
+        let words = Rect { x: graph.right() + 1, width: width - 1, ..inside };
+        let lines = describe(entry, usize::from(words.width));
+        canvas.lines(words, &lines, 0);
+    } else {
+        let findings = findings(entry, usize::from(inside.width));
+        let height = u16::try_from(findings.len()).unwrap_or(u16::MAX).min(inside.height / 3);
+        canvas.lines(Rect { height, ..inside }, &findings, 0);
+        graph.y += height;
+        graph.height -= height;
+    }
+    let scene = chart::Scene {
+        pane: &app.preview,
+        charted: Charted::Blueprint,
+        detail: None,
+        selected: None,
+        focus: Focus::Elsewhere,
+        now: app.now(),
+    };
+    chart::draw(canvas, graph, &scene);
+    if let Some(caption) = chart::caption(&app.preview, graph) {
+        let edge = Rect { y: inside.bottom(), height: 1, ..inside };
+        canvas.right(edge, &format!(" {caption} "), canvas.style(Role::TextDim));
     }
 }
 
@@ -100,8 +140,8 @@ fn draw_table(app: &App, canvas: &mut Canvas<'_>, area: Rect, count: usize) {
     });
 }
 
-/// A blueprint in words: what lint found, then each node with where it leads.
-fn describe(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
+/// What lint found.
+fn findings(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
     let mut lines: Vec<Piece<'_>> = Vec::new();
     for finding in entry.findings.iter().take(20) {
         let (symbol, role) = match finding.severity {
@@ -111,6 +151,12 @@ fn describe(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
         let wrapped = text::wrap(&format!("{symbol} {}", finding.text), width, 4);
         lines.extend(wrapped.into_iter().map(|line| (line.into(), role)));
     }
+    lines
+}
+
+/// A blueprint in words: what lint found, then each node with where it leads.
+fn describe(entry: &CatalogEntry, width: usize) -> Vec<Piece<'_>> {
+    let mut lines = findings(entry, width);
     let blueprint = &entry.blueprint;
     for node in blueprint.nodes.iter().take(LINES) {
         let edges = blueprint.edges.iter().filter(|edge| edge.source == node.id);

@@ -56,6 +56,13 @@ impl Canvas<'_> {
         end - x
     }
 
+    /// Puts a character of ours into a cell.
+    pub(super) fn glyph(&mut self, x: u16, y: u16, glyph: char, style: Style) {
+        if let Some(cell) = self.buffer.cell_mut((x, y)) {
+            cell.set_char(glyph).set_style(style);
+        }
+    }
+
     /// Writes pieces one after another on a line. Returns how many cells they took.
     pub(super) fn pieces(&mut self, area: Rect, pieces: &[Piece<'_>]) -> u16 {
         let mut x = area.x;
@@ -136,6 +143,14 @@ impl Canvas<'_> {
             width: inside.width.saturating_sub(2),
             ..inside
         }
+    }
+
+    /// Draws a plain frame without a title, and gives back what is inside.
+    pub(super) fn inset(&mut self, area: Rect) -> Rect {
+        let block = Block::bordered().border_style(self.style(Role::PaneBorder));
+        let inside = block.inner(area);
+        block.render(area.intersection(self.buffer.area), self.buffer);
+        inside
     }
 
     fn frame(

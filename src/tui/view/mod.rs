@@ -2,6 +2,7 @@
 
 mod blueprints;
 mod canvas;
+mod chart;
 mod chrome;
 mod cost;
 mod dialogs;
@@ -16,6 +17,7 @@ mod letters;
 mod locks;
 mod log_tail;
 mod logs;
+mod minimap;
 mod overview;
 mod pane;
 mod queue;

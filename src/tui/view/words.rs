@@ -9,7 +9,7 @@ use super::super::{actions::Action, app::Tone, theme::Role};
 use crate::{
     cluster::WorkerMode,
     engine::{RunStatus, Timestamp},
-    monitor::{HolderState, NodeShown, RunRow, SourceState, WarningKind},
+    monitor::{HolderState, NodeRow, NodeShown, RunRow, SourceState, WarningKind},
 };
 
 /// The symbol, word and role of a run.
@@ -44,6 +44,14 @@ pub(super) fn node(state: NodeShown) -> (&'static str, &'static str, Role) {
         NodeShown::Skipped => ("-", Role::NodeSkipped),
     };
     (symbol, state.as_str(), role)
+}
+
+/// How often a node went round and was tried, where that is more than once.
+pub(super) fn badges(node: &NodeRow) -> [String; 2] {
+    let badge = |symbol: char, count: u32| {
+        if count > 1 { format!("{symbol}{count}") } else { String::new() }
+    };
+    [badge('↻', node.iteration), badge('×', node.attempts)]
 }
 
 /// The symbol, word and role of a lease's holder.

@@ -47,7 +47,11 @@ fn split(app: &App, area: Rect) -> [Rect; 2] {
         let left = area.width * 11 / 20;
         [Rect { width: left, ..area }, Rect { x: area.x + left, width: area.width - left, ..area }]
     } else if area.height >= 12 {
-        let upper = area.height * 11 / 20;
+        // A picture needs more room than a table of which a part is enough.
+        let upper = match app.face {
+            RunFace::Graph | RunFace::Timeline => area.height * 2 / 3,
+            _ => area.height * 11 / 20,
+        };
         [
             Rect { height: upper, ..area },
             Rect { y: area.y + upper, height: area.height - upper, ..area },
@@ -127,7 +131,7 @@ fn draw_faces(app: &App, canvas: &mut Canvas<'_>, line: Rect) {
 }
 
 /// How long a node ran, or has been running.
-fn took(node: &NodeRow, now: Timestamp) -> String {
+pub(super) fn took(node: &NodeRow, now: Timestamp) -> String {
     match (node.started_at, node.finished_at) {
         (Some(from), Some(to)) if to >= from => text::age(to.since(from)),
         (Some(from), None) => text::whole_age(now.since(from)),
