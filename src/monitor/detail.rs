@@ -115,6 +115,7 @@ pub struct NodeRow {
     pub awaits: Option<Awaits>,
     /// The names that lead to its input: `["inputs", "pay"]` or `["outputs", "charge"]`; none where
     /// it has none, or one that is too large to be shown.
+    #[serde(default)]
     pub input: Vec<String>,
 }
 

@@ -179,7 +179,7 @@ fn search_is_incremental_counts_and_goes_round() {
     dashboard.press("down /");
     dashboard.type_text("pen-11");
     shows(&mut dashboard, "search: pen-11");
-    shows(&mut dashboard, "1 of 10   enter keep");
+    shows(&mut dashboard, "1 of 10  enter keep");
     assert!(selected(&mut dashboard).starts_with("sku: \"pen-110\""));
     dashboard.type_text("7");
     shows(&mut dashboard, "1 of 1 ");

@@ -54,6 +54,8 @@ impl Replayed {
             match command {
                 Command::Scrub(scrub) => self.player.scrub(scrub),
                 Command::WatchRun(run) => self.player.watch(run),
+                // After a change of size.
+                Command::Redraw => {}
                 other => panic!("asked for {other:?}"),
             }
         }

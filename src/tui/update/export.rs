@@ -100,8 +100,16 @@ fn choices(app: &App) -> Vec<Choosable> {
             offer(say(places.len(), "message"), &["messages"], Content::Jobs(queue, places));
         }
         ListId::Letters if app.rows.count(list) > 0 => {
-            let places = places();
             let queue = snapshot.queue.data.clone();
+            // Those in folded groups, too.
+            let groups = app.rows.letters.groups.iter();
+            let places: Vec<usize> = groups
+                .flat_map(|group| group.letters.iter().copied())
+                .filter(|at| {
+                    let id = queue.dead_letters.get(*at).map(|row| row.message_id.as_str());
+                    marked.is_empty() || id.is_some_and(|id| marked.contains(id))
+                })
+                .collect();
             let what = say(places.len(), "dead letter");
             offer(what, &["dead-letters"], Content::Letters(queue, places));
         }
