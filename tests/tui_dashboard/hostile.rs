@@ -27,7 +27,7 @@ fn text() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Message> {
     let code = prop_oneof![
         8 => prop::sample::select(
-            "srRxaPXpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}".chars().collect::<Vec<_>>()
+            "srRxaPXpDqyn/:?tfHojkhlgG*vVzZ0| 1234567{}\"日\u{301}".chars().collect::<Vec<_>>()
         )
         .prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
@@ -48,6 +48,9 @@ fn key() -> impl Strategy<Value = Message> {
 fn mouse() -> impl Strategy<Value = Message> {
     let kind = prop::sample::select(vec![
         MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::ScrollRight,
         MouseEventKind::ScrollDown,
         MouseEventKind::ScrollUp,
         MouseEventKind::Moved,
@@ -190,6 +193,10 @@ fn every_screen_at_every_small_size() {
         "q",
         "H",
         "2 j j enter a",
+        "2 j j enter",
+        "2 j j enter z z",
+        "2 j j enter v v z",
+        "6 Z Z",
         "2 /",
     ] {
         let mut dashboard = dashboard_of(snapshot(), (80, 24), Access::Full);
