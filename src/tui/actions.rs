@@ -378,14 +378,7 @@ pub static ACTIONS: [ActionInfo; 73] = [
     looks(A::ZoomIn, "zoom-in", &["z"], Move, "zoom", "a graph or timeline: larger, less of it"),
     looks(A::ZoomOut, "zoom-out", &["Z"], Move, "", "the same: smaller, more of it"),
     looks(A::ZoomFit, "zoom-fit", &["0"], Move, "", "the same: as large as all of it fits"),
-    looks(
-        A::Turn,
-        "turn",
-        &["|"],
-        Move,
-        "",
-        "a graph: to the right, down, or whichever fits better",
-    ),
+    looks(A::Turn, "turn", &["|"], Move, "", "a graph: turn it, to lead to the right or down"),
     looks(A::Help, "help", &["?"], Program, "help", "all keys"),
     looks(A::Palette, "palette", &[":"], Program, "command", "find an action by its name"),
     looks(

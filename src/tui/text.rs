@@ -56,6 +56,21 @@ pub(crate) fn fit_end(text: &str, width: usize) -> String {
     if width == 0 { String::new() } else { format!("…{}", rest.as_str()) }
 }
 
+/// Makes a text harmless and cuts it to `width` cells in its middle: for ids, which often differ in
+/// their last letters only.
+pub(crate) fn fit_middle(text: &str, width: usize) -> Cow<'_, str> {
+    let whole = clean(text);
+    let all = self::width(&whole);
+    if all <= width || width < 8 {
+        return fit(text, width);
+    }
+    let last = width / 3;
+    let end = fit_end(&whole, last + 1);
+    let begin = fit(&whole, width - self::width(&end) + 1);
+    let begin = begin.strip_suffix('…').unwrap_or(&begin);
+    Cow::Owned(format!("{begin}{end}"))
+}
+
 /// A harmless text without its first cells; a wide character that is cut in two leaves a space.
 pub(crate) fn without_first(text: &str, cells: usize) -> Cow<'_, str> {
     if cells == 0 {
@@ -246,6 +261,18 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(fit("日", 1), "…");
         assert_eq!(fit("anything", 0), "");
+    }
+
+    #[test]
+    fn an_id_is_cut_in_its_middle() {
+        assert_eq!(fit_middle("mail-invoice_a8248050-17", 24), "mail-invoice_a8248050-17");
+        assert_eq!(fit_middle("mail-invoice_a8248050-17", 18), "mail-invoic…050-17");
+        assert_eq!(fit_middle("日本語の名前はとても長い", 12), "日本語…長い");
+        assert_eq!(fit_middle("abcdefghij", 6), "abcde…");
+        for width in 0..30 {
+            let fitted = fit_middle("ab日本\u{301}cd\u{1b}efghijklm日本", width);
+            assert!(self::width(&fitted) <= width, "{fitted} in {width}");
+        }
     }
 
     #[test]

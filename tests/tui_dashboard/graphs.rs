@@ -11,7 +11,7 @@ use flowcraft_tui::{
 };
 use serde_json::{Value, json};
 
-use crate::fixture::{NOW, ago, dashboard_of, live, snapshot};
+use crate::fixture::{HOSTILE, NOW, ago, dashboard_of, live, snapshot};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (160, 48)];
 
@@ -481,6 +481,37 @@ fn what_belongs_to_another_run_is_not_shown() {
         }
     }
     shows(&mut dashboard, "Laying out the graph …");
+}
+
+#[test]
+fn hostile_names_stay_within_their_boxes() {
+    let long = "very-long-name-".repeat(40);
+    let names = [HOSTILE, "\u{200b}", "日本語の名前", "👩‍👩‍👧‍👦🏳️‍🌈\u{202e}\u{301}", "\u{1b}[31m", &long];
+    let nodes: Vec<Value> =
+        names.iter().map(|id| json!({ "id": id, "uses": format!("{id}!") })).collect();
+    let edge = |pair: &[&str]| json!({ "source": pair[0], "target": pair[1], "action": HOSTILE, "condition": long });
+    let mut edges: Vec<Value> = names.windows(2).map(edge).collect();
+    edges.push(edge(&[names[4], names[1]]));
+    edges.push(edge(&[names[2], "nowhere \u{9b}2J"]));
+    let blueprint = sanitize(json!({ "id": HOSTILE, "nodes": nodes, "edges": edges })).unwrap();
+    let far = json!({
+        "state": "completed", "iteration": u32::MAX, "attempts": u32::MAX,
+        "startedAt": i64::MIN, "finishedAt": i64::MAX, "routes": [HOSTILE],
+        "tries": [[1, i64::MAX, i64::MIN, true], [7, i64::MIN, i64::MAX, false]],
+    });
+    let entries = [(names[0], ran(0, 5, &[names[1]])), (names[2], far)];
+    let detail = run(Some(&blueprint), "running", &entries, &[names[1]]);
+    for size in [(80, 24), (160, 48), (37, 11)] {
+        let mut dashboard = open(detail.clone(), size);
+        for key in "z z Z Z Z Z | j j j l l l h G g pagedown space v v z z z l l h Z 0".split(' ') {
+            dashboard.press(key);
+            for cell in dashboard.draw().content() {
+                let symbol = cell.symbol();
+                assert!(!symbol.chars().any(char::is_control), "{symbol:?}");
+                assert!(!symbol.contains(['\u{202e}', '\u{200d}', '\u{9b}']), "{symbol:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn text() -> impl Strategy<Value = String> {
 fn key() -> impl Strategy<Value = Message> {
     let code = prop_oneof![
         8 => prop::sample::select(
-            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}vVvvuceYN+-wWLi".chars().collect::<Vec<_>>()
+            "srRxaPPPXSpDqyn/:?tfHojkhlgG* 1234567{}\"日\u{301}vVvvuceYN+-wWLizZ0|;()".chars().collect::<Vec<_>>()
         )
         .prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
@@ -49,6 +49,9 @@ fn key() -> impl Strategy<Value = Message> {
 fn mouse() -> impl Strategy<Value = Message> {
     let kind = prop::sample::select(vec![
         MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::ScrollRight,
         MouseEventKind::ScrollDown,
         MouseEventKind::ScrollUp,
         MouseEventKind::Moved,
@@ -202,6 +205,10 @@ fn every_screen_at_every_small_size() {
         "2 j j enter v v v",
         "2 j j enter v v v v",
         "2 j j enter e",
+        "2 j j enter",
+        "2 j j enter z z",
+        "2 j j enter v v z",
+        "6 Z Z",
         "2 /",
     ] {
         let mut dashboard = dashboard_of(snapshot(), (80, 24), Access::Full);

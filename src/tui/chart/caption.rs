@@ -100,9 +100,9 @@ impl Caption {
     /// The name with the number of nodes that it stands for.
     pub(in crate::tui) fn title(&self) -> String {
         if self.count > 1 {
-            format!("{} ×{}", text::fit(&self.name, NAME), self.count)
+            format!("{} ×{}", text::fit_middle(&self.name, NAME), self.count)
         } else {
-            text::fit(&self.name, NAME).into_owned()
+            text::fit_middle(&self.name, NAME).into_owned()
         }
     }
 

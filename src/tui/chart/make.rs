@@ -6,7 +6,7 @@ use super::{
     super::{
         graph::{
             Arrangement, Direction, Extent, Folded, GroupKind, Link, Manner, Material,
-            MaterialEdge, MaterialNode, Picture, fold,
+            MaterialEdge, MaterialNode, Picture, fold, thin,
         },
         message::Message,
         text,
@@ -62,6 +62,8 @@ impl ChartRequest {
 pub(in crate::tui) struct Chart {
     pub(in crate::tui) shape: Arc<Shape>,
     pub(in crate::tui) folded: Folded,
+    /// How many of its edges are not drawn, because they would be too many.
+    pub(in crate::tui) hidden: usize,
     pub(in crate::tui) captions: Vec<Caption>,
     /// What stands on each edge of the folded graph.
     pub(in crate::tui) labels: Vec<String>,
@@ -82,7 +84,8 @@ const SCREENS: i64 = 4;
 
 impl Chart {
     pub(in crate::tui) fn new(shape: Arc<Shape>, wish: &Wish) -> Self {
-        let folded = folded(&shape, &wish.open);
+        let mut folded = folded(&shape, &wish.open);
+        let hidden = thin_out(&mut folded);
         let captions: Vec<Caption> =
             folded.groups.iter().map(|group| Caption::of(&shape, group)).collect();
         let labels: Vec<String> =
@@ -98,8 +101,18 @@ impl Chart {
             })
             .collect();
         let Candidate { picture, zoom, direction } = choose(&captions, &links, wish);
-        Self { shape, folded, captions, labels, picture, zoom, direction }
+        Self { shape, folded, hidden, captions, labels, picture, zoom, direction }
     }
+}
+
+/// Leaves out edges where there are too many to be drawn. Returns how many.
+fn thin_out(folded: &mut Folded) -> usize {
+    let links = folded.edges.iter();
+    let links: Vec<Link> =
+        links.map(|edge| Link { source: edge.source, target: edge.target, label: 0 }).collect();
+    let mut drawn = thin(folded.groups.len(), &links).into_iter();
+    folded.edges.retain(|_| drawn.next().unwrap_or(true));
+    links.len() - folded.edges.len()
 }
 
 /// A graph with the boxes open that were opened.

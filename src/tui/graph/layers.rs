@@ -6,6 +6,9 @@ use super::{
     cycles::{Way, ways},
 };
 
+/// How many parts all edges may have together: what can be laid out while somebody waits.
+const MOST: usize = 6_000;
+
 /// A side of a layer: the one that edges come in by, or the one that they leave by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Face {
@@ -131,6 +134,29 @@ impl Layered {
         self.parts[number].push((gap, self.gaps[gap].len()));
         self.gaps[gap].push(Piece { edge: number, from: pin(from), to: pin(to), label });
     }
+}
+
+/// Which edges to draw where all of them together would pass too many layers: the shortest ones,
+/// those that lead back after those that lead on. Nobody could tell the others apart.
+pub(in crate::tui) fn thin(nodes: usize, edges: &[Link]) -> Vec<bool> {
+    let ways = ways(nodes, edges);
+    let layer = assign(nodes, edges, &ways);
+    let length = |number: usize| {
+        let Link { source, target, .. } = edges[number];
+        match ways[number] {
+            Way::On => (0, layer[target] - layer[source]),
+            Way::Back => (1, layer[source] - layer[target] + 2),
+        }
+    };
+    let mut sorted: Vec<usize> = (0..edges.len()).collect();
+    sorted.sort_by_key(|number| length(*number));
+    let mut drawn = vec![false; edges.len()];
+    let mut upto = 0;
+    for number in sorted {
+        upto += length(number).1;
+        drawn[number] = upto <= MOST;
+    }
+    drawn
 }
 
 /// The layer of each node: as early as the edges into it allow; what nothing leads to stands as

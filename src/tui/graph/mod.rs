@@ -28,6 +28,7 @@ mod tests;
 
 pub(super) use fold::{Folded, Group, GroupKind, Material, MaterialEdge, MaterialNode, fold};
 pub(super) use glyph::{Arms, Weight, arrow, frame, line};
+pub(super) use layers::thin;
 pub(super) use near::{Heading, nearest};
 #[cfg(test)]
 use picture::lay_out;

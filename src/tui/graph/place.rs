@@ -301,8 +301,13 @@ impl Block {
     }
 
     fn merged(mut self, other: Self) -> Self {
-        self.wanted.extend(other.wanted);
-        self.wanted.sort_unstable();
+        if let [wanted] = other.wanted.as_slice() {
+            let at = self.wanted.partition_point(|it| it <= wanted);
+            self.wanted.insert(at, *wanted);
+        } else {
+            self.wanted.extend(other.wanted);
+            self.wanted.sort_unstable();
+        }
         self.offsets.extend(other.offsets);
         self.at = median(&self.wanted);
         self

@@ -139,7 +139,7 @@ impl Timeline {
         let (at, length) = self.window.unwrap_or((from, all));
         let wanted = match action {
             Action::ZoomIn => (length / 2).max(LEAST),
-            Action::ZoomOut => length * 2,
+            Action::ZoomOut => length.saturating_mul(2),
             _ => all,
         };
         if wanted >= all {
@@ -201,12 +201,17 @@ impl Timeline {
         let path = self.critical.iter().flat_map(|node| self.bars(*node));
         Totals {
             took: to.since(from),
-            work: all().filter(ran).map(length).sum(),
-            queued: all().filter(|bar| bar.kind == BarKind::Queued).map(length).sum(),
-            critical: path.filter(|bar| bar.kind > BarKind::Queued).map(length).sum(),
+            work: sum(all().filter(ran).map(length)),
+            queued: sum(all().filter(|bar| bar.kind == BarKind::Queued).map(length)),
+            critical: sum(path.filter(|bar| bar.kind > BarKind::Queued).map(length)),
             path: self.critical.len(),
         }
     }
+}
+
+/// Times added up, whatever clocks they come from.
+fn sum(times: impl Iterator<Item = Duration>) -> Duration {
+    times.fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// A part of the time around a moment that stays within all of it.

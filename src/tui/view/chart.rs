@@ -41,6 +41,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         canvas.text(area.x, area.y, area.width, "Laying out the graph …", dim);
         return;
     };
+    if chart.captions.is_empty() {
+        let dim = canvas.style(Role::TextDim);
+        canvas.text(area.x, area.y, area.width, "There are no nodes.", dim);
+        return;
+    }
     let pen = Pen { chart, scene, area, live: scene.pane.live(), offset: scene.pane.offset };
     pen.wires(canvas);
     let lines = pen.offset.1..pen.offset.1 + i32::from(area.height);
@@ -449,6 +454,9 @@ pub(super) fn caption(pane: &ChartPane, area: Rect) -> Option<String> {
         let columns = part(pane.offset.0, width, picture.width);
         let lines = part(pane.offset.1, height, picture.height);
         words = format!("{words} · ↔ {columns} ↕ {lines}");
+    }
+    if chart.hidden > 0 {
+        words = format!("{} too many to draw · {words}", text::count(chart.hidden, "edge"));
     }
     if pane.is_late() {
         words.push_str(" · laying out …");

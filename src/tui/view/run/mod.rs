@@ -97,6 +97,11 @@ fn draw_main(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         RunFace::Context => context::draw(app, canvas, body, detail),
         RunFace::Logs => logs::draw(app, canvas, body, detail),
     }
+    if matches!(app.face, RunFace::Graph | RunFace::Timeline)
+        && matches!(source.state, SourceState::Stale { .. })
+    {
+        canvas.paint(body, canvas.style(Role::TextDim));
+    }
 }
 
 fn title(app: &App, detail: Option<&RunDetail>) -> String {

@@ -149,7 +149,7 @@ fn draw_row(
         badges.extend([" ", badge]);
     }
     let room = usize::from(layout.name.width).saturating_sub(text::width(&badges));
-    let name = format!("{}{badges}", text::fit(&node.id, room));
+    let name = format!("{}{badges}", text::fit_middle(&node.id, room));
     let style = if bars.is_empty() { Role::TextDim } else { Role::Text };
     canvas.text(layout.name.x, y, layout.name.width, &name, canvas.style(style));
     draw_bars(app, canvas, Rect { y, height: 1, ..layout.bars }, place, scale);
