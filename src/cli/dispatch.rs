@@ -27,7 +27,10 @@ pub(super) async fn dispatch(
     let load = || Config::load(environment, &overrides);
     match args.command {
         Some(Command::Local(command)) => local(command, load, output),
-        Some(command) => run(Context { config: load()?, output, opener }, command).await,
+        Some(command) => {
+            // Of all commands the largest decides how much each carries along.
+            Box::pin(run(Context { config: load()?, output, opener }, command)).await
+        }
         None => {
             let record = args
                 .serve

@@ -62,15 +62,19 @@ pub struct RunDetail {
     #[serde(default)]
     pub context: Map<String, Value>,
     /// The inputs that stand nowhere else, by node id.
+    #[serde(default)]
     pub inputs: Map<String, Value>,
     /// The nodes that wait for an answer.
     #[serde(default)]
     pub awaiting: Vec<AwaitingNode>,
     /// All nodes that wait, in the order in which they began to.
+    #[serde(default)]
     pub waiting: Vec<NodeId>,
     /// The failures that nothing handled: node and reason.
+    #[serde(default)]
     pub errors: Vec<(NodeId, String)>,
     /// The runs that its subflows started, the latest of each node first.
+    #[serde(default)]
     pub children: Vec<ChildRun>,
     /// What an operator should know.
     #[serde(default)]

@@ -126,7 +126,6 @@ impl RunsView {
         std::iter::from_fn(move || {
             loop {
                 match (old.peek().copied(), new.peek().copied()) {
-                    (None, None) => return None,
                     (Some((old_key, was)), Some((new_key, now))) if old_key == new_key => {
                         old.next();
                         new.next();
@@ -142,7 +141,7 @@ impl RunsView {
                         new.next();
                         return Some(RunChange { was: None, now: Some(now) });
                     }
-                    (Some(_), None) => return None,
+                    (_, None) => return None,
                 }
             }
         })

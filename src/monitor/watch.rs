@@ -124,9 +124,8 @@ impl WarningsSource {
         }
         match self.progress.get(&item.run_id) {
             Some((before, since)) if *before == counts => Some((counts, *since)),
-            Some(_) => Some((counts, now)),
-            // Not known since when; surely not longer than it exists.
-            None => Some((counts, now)),
+            // Further than before; or seen for the first time, and not known since when.
+            _ => Some((counts, now)),
         }
     }
 
@@ -138,7 +137,7 @@ impl WarningsSource {
             && blueprint.version() != Some(wanted)
         {
             let loaded = blueprint.version().map_or("none".to_owned(), |it| format!("{it:?}"));
-            found.new(
+            found.note(
                 WarningKind::VersionMismatch,
                 subject(),
                 format!(
@@ -148,14 +147,14 @@ impl WarningsSource {
             );
         }
         if let Some(size) = remarks.document_size.filter(|it| *it >= self.limits.document_size) {
-            found.new(
+            found.note(
                 WarningKind::LargeDocument,
                 subject(),
                 format!("its document has {} KiB, near the limit", size / 1024),
             );
         }
         if !remarks.warnings.is_empty() {
-            found.new(WarningKind::Remark, subject(), remarks.warnings.join("; "));
+            found.note(WarningKind::Remark, subject(), remarks.warnings.join("; "));
         }
     }
 
@@ -177,7 +176,7 @@ impl WarningsSource {
                     subject(),
                     format!("{what} is held by {worker}, which has no heartbeat"),
                 ),
-                (HolderState::Alive, Some(worker)) if left < self.limits.lock_left => found.new(
+                (HolderState::Alive, Some(worker)) if left < self.limits.lock_left => found.note(
                     WarningKind::LockExpiring,
                     subject(),
                     format!("{what}: {worker} has not renewed it in time"),
@@ -233,7 +232,7 @@ impl WarningsSource {
         }
         if let Some((from, to)) = growth(&self.depths) {
             let text = format!("the queue has grown from {from} to {to} in three minutes");
-            found.new(WarningKind::QueueGrowing, Subject::Queue, text);
+            found.note(WarningKind::QueueGrowing, Subject::Queue, text);
         }
     }
 
@@ -255,7 +254,7 @@ impl WarningsSource {
             if by > limit {
                 let side = if ahead > 0 { "ahead of" } else { "behind" };
                 let text = format!("its clock is {} s {side} this machine's", by.as_secs());
-                found.new(WarningKind::ClockSkew, Subject::Worker(worker.name.clone()), text);
+                found.note(WarningKind::ClockSkew, Subject::Worker(worker.name.clone()), text);
             }
         }
         let newest = snapshot.queue.data.next.iter().map(|message| message.inserted_at).max();
@@ -264,7 +263,7 @@ impl WarningsSource {
                 "its clock is {} s ahead of this machine's",
                 found.now.until(newest).as_secs()
             );
-            found.new(WarningKind::ClockSkew, Subject::Queue, text);
+            found.note(WarningKind::ClockSkew, Subject::Queue, text);
         }
     }
 }
@@ -285,7 +284,7 @@ struct Finding {
 }
 
 impl Found {
-    fn new(&mut self, kind: WarningKind, subject: Subject, text: impl Into<String>) {
+    fn note(&mut self, kind: WarningKind, subject: Subject, text: impl Into<String>) {
         self.add(Duration::ZERO, kind, subject, None, text);
     }
 
@@ -331,7 +330,7 @@ fn sources(snapshot: &Snapshot, found: &mut Found) {
     fn one<T>(found: &mut Found, name: &'static str, source: &Sourced<T>) {
         match (&source.state, source.slow) {
             (SourceState::Stale { error, .. }, _) => {
-                found.new(
+                found.note(
                     WarningKind::ServiceAway,
                     Subject::Source(name.into()),
                     error.to_string(),
@@ -339,7 +338,7 @@ fn sources(snapshot: &Snapshot, found: &mut Found) {
             }
             (_, Some(took)) => {
                 let text = format!("it took {} ms to answer lately", took.as_millis());
-                found.new(WarningKind::ServiceSlow, Subject::Source(name.into()), text);
+                found.note(WarningKind::ServiceSlow, Subject::Source(name.into()), text);
             }
             _ => {}
         }

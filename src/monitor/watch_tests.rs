@@ -238,7 +238,7 @@ fn clocks_that_differ_are_found_by_what_they_say() {
     let workers = vec![beat("right", back(at, 29)), beat("ahead", at + Duration::from_secs(30))];
     rig.snapshot.workers = live(WorkersView { workers, ..WorkersView::default() });
     let ahead = (WarningKind::ClockSkew, "worker ahead".to_owned());
-    assert_eq!(rig.look(), [ahead.clone()], "an old first heartbeat proves nothing");
+    assert_eq!(rig.look(), std::slice::from_ref(&ahead), "an old first heartbeat proves nothing");
     rig.clock.advance(Duration::from_secs(10));
     let at = rig.now();
     let workers = vec![
@@ -247,8 +247,8 @@ fn clocks_that_differ_are_found_by_what_they_say() {
         beat("behind", back(at, 90)),
     ];
     rig.snapshot.workers = live(WorkersView { workers: workers.clone(), ..WorkersView::default() });
-    assert_eq!(rig.look(), [ahead.clone()]);
-    assert_eq!(rig.later(25), [ahead.clone()], "the same heartbeat, looked at later");
+    assert_eq!(rig.look(), std::slice::from_ref(&ahead));
+    assert_eq!(rig.later(25), std::slice::from_ref(&ahead), "the same heartbeat, looked at later");
     let mut workers = workers;
     workers[2] = beat("behind", back(rig.now(), 90));
     rig.snapshot.workers = live(WorkersView { workers, ..WorkersView::default() });

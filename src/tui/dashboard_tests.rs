@@ -293,6 +293,7 @@ async fn changes_of_the_cluster_and_the_worker_show() {
     rig.sees("777 waiting").await;
     rig.worker.send_replace(worker(2));
     rig.sees("2/4 slots").await;
+    rig.press("7");
     rig.log.put(line("something was logged"));
     rig.sees("something was logged").await;
     rig.press("q");

@@ -1,5 +1,7 @@
 //! The dialog that says why a run is not moving.
 
+use std::fmt::Write as _;
+
 use super::reason::Reason;
 use crate::{blueprint::RunId, engine::Timestamp};
 
@@ -77,11 +79,12 @@ impl Explaining {
     pub(super) fn text(&self) -> String {
         let mut text = format!("Why is run {} not moving?\n", self.run);
         for reason in self.reasons() {
-            text.push_str(&format!("\n{} ({}): {}\n", reason.name, reason.sureness, reason.title));
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "\n{} ({}): {}", reason.name, reason.sureness, reason.title);
             for line in &reason.evidence {
-                text.push_str(&format!("  - {line}\n"));
+                let _ = writeln!(text, "  - {line}");
             }
-            text.push_str(&format!("  do: {}\n", reason.advice));
+            let _ = writeln!(text, "  do: {}", reason.advice);
         }
         if let Found::Failed(why) = &self.found {
             text.push_str(why);

@@ -105,7 +105,7 @@ fn a_run_that_was_open_is_shown_as_it_was_and_others_say_why_not() {
     replayed.to(14);
     replayed.press("2 /");
     replayed.dashboard.type_text("photo-1016");
-    replayed.press("enter enter");
+    replayed.press("enter enter v");
     let text = replayed.dashboard.text();
     assert!(text.contains("Run photo-1016") && text.contains("resize-"), "{text}");
     insta::assert_snapshot!("replay_run_80x24", text);

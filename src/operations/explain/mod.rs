@@ -116,8 +116,7 @@ impl Operations {
 
     async fn child(&self, run: &RunId, around: &Surroundings, path: &[RunId]) -> Child {
         match self.gather(run, around, path).await {
-            Err(error) => Child::Unread(error),
-            Ok(Subject { document: Err(error), .. }) => Child::Unread(error),
+            Err(error) | Ok(Subject { document: Err(error), .. }) => Child::Unread(error),
             Ok(Subject { document: Ok(None), .. }) => Child::Missing,
             Ok(subject) => {
                 let head = subject.ledger().map(|document| document.head().clone());

@@ -55,6 +55,9 @@ mod tests {
         },
         *,
     };
+    use CauseKind::{
+        NoMessage, NoWorkers, OutputLost, Poisoned, QueueBacklog, Running, ServiceAway,
+    };
 
     fn cause(kind: CauseKind, confidence: Confidence, evidence: &str) -> Cause {
         Cause::new(kind, confidence, vec![evidence.to_owned()], Remedy::Reconcile("r".into()))
@@ -75,7 +78,6 @@ mod tests {
             cause(CauseKind::NoMessage, Low, "x"),
             cause(CauseKind::OutputLost, Medium, "x"),
         ];
-        use CauseKind::{NoMessage, OutputLost, Poisoned, QueueBacklog, Running};
         assert_eq!(order(causes), [OutputLost, NoMessage, QueueBacklog, Running, Poisoned]);
     }
 
@@ -86,7 +88,6 @@ mod tests {
             cause(CauseKind::NoWorkers, Confidence::High, "x"),
             cause(CauseKind::ServiceAway, Confidence::High, "x"),
         ];
-        use CauseKind::{NoMessage, NoWorkers, ServiceAway};
         assert_eq!(order(causes), [ServiceAway, NoWorkers, NoMessage]);
     }
 

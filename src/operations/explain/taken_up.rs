@@ -174,17 +174,13 @@ fn unknown_holder(
 
 /// Nobody holds the node.
 fn free(subject: &Subject, document: &RunDocument, task: Task<'_>, around: &Surroundings) -> Cause {
-    let queue = match &around.queue {
-        Ok(queue) => queue,
-        Err(_) => {
-            let mut evidence = vec![task.what];
-            evidence.push(
-                "nobody holds it; whether a message is on its way is not known: the queue can't be \
-                 read"
-                    .to_owned(),
-            );
-            return Cause::new(CauseKind::NoMessage, Confidence::Low, evidence, task.remedy);
-        }
+    let Ok(queue) = &around.queue else {
+        let mut evidence = vec![task.what];
+        evidence.push(
+            "nobody holds it; whether a message is on its way is not known: the queue can't be read"
+                .to_owned(),
+        );
+        return Cause::new(CauseKind::NoMessage, Confidence::Low, evidence, task.remedy);
     };
     let message = carrier(subject, document, &task, around);
     let in_hand = message.is_none() && may_be_in_hand(document, &task, queue, around);

@@ -126,7 +126,7 @@ fn group_row<'a>(app: &'a App, group: &'a LetterGroup) -> Row<'a> {
     let marked = &app.list(ListId::Letters).marked;
     let letters = &app.shown().queue.data.dead_letters;
     let ids = || group.letters.iter().filter_map(|at| Some(&letters.get(*at)?.message_id));
-    let marks = if marked.is_empty() { 0 } else { ids().filter(|id| marked.contains(*id)).count() };
+    let marks = if marked.is_empty() { 0 } else { ids().filter(|id| marked.contains(id)).count() };
     let count = group.letters.len();
     // A group is marked when all its letters are: then one of them stands for its key.
     let key: Cow<'_, str> = match ids().next() {

@@ -24,7 +24,7 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
         recorded_logs::draw(canvas, inside, replay, 0);
         return;
     }
-    if app.logs.book.len() == 0 {
+    if app.logs.book.is_empty() {
         pane::empty(app, canvas, inside, ListId::Logs, None::<&Sourced<()>>);
         return;
     }
