@@ -43,7 +43,7 @@ const fn screen(name: &'static str, keys: &'static str, moves: &'static str) -> 
     Screen { name, keys, moves }
 }
 
-const SCREENS: [Screen; 26] = [
+const SCREENS: [Screen; 28] = [
     screen("overview", "1", "j"),
     screen("runs", "2", "j"),
     screen("runs, at the end", "2 G", "k"),
@@ -61,6 +61,8 @@ const SCREENS: [Screen; 26] = [
     screen("locks, at the end", "4 G", "k"),
     screen("workers", "5", "j"),
     screen("blueprints", "6", "j"),
+    screen("warnings", "1 W", "j"),
+    screen("actions", "1 H", "j"),
     screen("logs", "7", "j"),
     screen("logs, scrolled", "7 space pageup pageup", "k"),
     screen("logs, one rare target", "7 j enter", ""),

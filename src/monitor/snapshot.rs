@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{cost_view::CostView, detail::RunDetail, runs::RunsView, warnings::Warnings};
+use super::{cost_view::CostView, detail::RunDetail, runs_view::RunsView, warnings::Warnings};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId},
     cluster::{DeadLetter, Heartbeat, HeldLock, Job, Peeked},

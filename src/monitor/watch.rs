@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    runs::RunRow,
+    runs_view::RunRow,
     snapshot::{HolderState, Snapshot, SourceState, Sourced},
     source::Source,
     spawn::BlueprintLookup,

@@ -3,11 +3,7 @@
 use std::io;
 
 use super::{
-    app::{App, Screen},
-    export::write_value,
-    rows::ListId,
-    text,
-    update::copied,
+    app::App, export::write_value, rows::ListId, screen::Screen, text, update::copied,
     values::selected,
 };
 

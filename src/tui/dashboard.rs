@@ -25,6 +25,7 @@ use super::{
     operator::{Operation, Operator, OperatorError, Oversight, Preview},
     run_list::ListJob,
     run_log::RunLog,
+    signals::Signals,
     terminal::{Screen, Surface, on_stage},
     theme::{Colours, Theme},
     update::update,
@@ -46,9 +47,6 @@ const APPLY_LIMIT: Duration = Duration::from_mins(10);
 
 /// How long finding out why a run is not moving may take.
 const EXPLAIN_LIMIT: Duration = Duration::from_mins(1);
-
-/// How long a stop may take to happen.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How often the monitor is told that the operator is there, at most.
 const STIR: Duration = Duration::from_secs(1);
@@ -227,7 +225,7 @@ fn is_lost(error: &io::Error) -> bool {
 }
 
 /// Something that was heard.
-enum Heard {
+pub(super) enum Heard {
     Message(Message),
     /// The shell wants the terminal (SIGTSTP).
     Stop,
@@ -488,70 +486,6 @@ fn no_answer(limit: Duration) -> OperatorError {
         "no answer within {}; it may have happened, look before you try again",
         humantime::format_duration(limit)
     ))
-}
-
-/// The signals that concern a dashboard.
-#[cfg(unix)]
-struct Signals {
-    hang_up: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    stop: tokio::signal::unix::Signal,
-    go_on: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use rustix::process::Signal;
-        use tokio::signal::unix::{SignalKind, signal};
-        let other = |which: Signal| signal(SignalKind::from_raw(which.as_raw()));
-        Ok(Self {
-            hang_up: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            stop: other(Signal::TSTP)?,
-            go_on: other(Signal::CONT)?,
-        })
-    }
-
-    /// Gives the terminal back, stops this process until the shell lets it go on, takes it again.
-    async fn suspend(&mut self, surface: &mut impl Surface) -> io::Result<()> {
-        use rustix::process::{Signal, getpid, kill_process};
-        surface.release()?;
-        // One from before is none of this stop's.
-        let _ = self.go_on.recv().now_or_never();
-        kill_process(getpid(), Signal::STOP)?;
-        // Another thread may take the stop, and this one run on for a moment: it must not take the
-        // terminal before it was let go on. The limit only counts while the process runs.
-        let _ = tokio::time::timeout(STOP_LIMIT, self.go_on.recv()).await;
-        surface.take()
-    }
-
-    async fn next(&mut self) -> Heard {
-        tokio::select! {
-            _ = self.hang_up.recv() => Heard::End(ExitReason::TerminalLost),
-            _ = self.terminate.recv() => Heard::End(ExitReason::Terminated),
-            _ = self.stop.recv() => Heard::Stop,
-        }
-    }
-}
-
-/// Elsewhere there are none.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> Heard {
-        std::future::pending().await
-    }
-
-    async fn suspend(&mut self, _: &mut impl Surface) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ mod rows;
 mod run_list;
 mod run_log;
 mod run_logs;
+mod screen;
+mod signals;
 mod terminal;
 mod text;
 mod theme;

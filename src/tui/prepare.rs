@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    app::{App, RunFace, Screen},
+    app::App,
     chart::{ChartPane, Charted},
     message::Command,
     rows::ListId,
+    screen::{RunFace, Screen},
 };
 use crate::monitor::Shape;
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tracing::Level;
 
 use super::{
-    app::{App, RunFace, Screen},
+    app::App,
     list::Step,
     rows::ListId,
     run_log::RunLine,
+    screen::{RunFace, Screen},
 };
 use crate::blueprint::RunId;
 

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::{
-    app::{App, RunFace, Screen},
+    app::App,
     list::{ListState, Step},
     rows::ListId,
+    screen::{RunFace, Screen},
     values::{Folding, Values},
 };
 use crate::{blueprint::RunId, monitor::ChildRun};

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        app::{App, Screen, Tone},
+        app::{App, Tone},
         dialog::{
             AnswerField, AnswerForm, Choice, Confirm, Dialog, JsonInput, Picker, Plan, StartField,
             StartForm,
@@ -10,6 +10,7 @@ use super::{
         message::Command,
         operator::{Letters, Operation, OperatorError, Outcome, Preview, Runs},
         rows::ListId,
+        screen::Screen,
         under_way,
     },
     navigate::open_run,

@@ -5,12 +5,13 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{
     super::{
         actions::Action,
-        app::{Access, App, Screen, Tone},
+        app::{Access, App, Tone},
         dialog::{AnswerField, AnswerForm, Dialog, JsonInput},
         explaining::{Asked, Explaining, Found},
         message::Command,
         operator::OperatorError,
         reason::{Reason, Step},
+        screen::Screen,
     },
     act,
     navigate::open_run,

@@ -6,12 +6,13 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     super::{
-        app::{App, Screen, Tone},
+        app::{App, Tone},
         dialog::{Choosable, Dialog, ExportForm},
         export::Content,
         export_file::file_name,
         message::{Command, Export},
         rows::ListId,
+        screen::Screen,
         text,
         values::selected,
     },

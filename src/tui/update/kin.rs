@@ -2,10 +2,11 @@
 
 use super::{
     super::{
-        app::{App, Screen, Tone},
+        app::{App, Tone},
         dialog::{ChildPicker, Dialog},
         message::Command,
         rows::ListId,
+        screen::Screen,
     },
     navigate::open_run,
     open,

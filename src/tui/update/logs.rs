@@ -3,8 +3,9 @@
 
 use super::super::{
     actions::Action,
-    app::{App, Screen, Target},
+    app::{App, Target},
     rows::ListId,
+    screen::Screen,
     view::log_entry_height,
 };
 

@@ -24,10 +24,12 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     actions::Action,
-    app::{Access, App, Header, Screen, Tone},
+    app::{Access, App, Header, Tone},
     dialog::{Choice, Dialog, Picker},
     message::{Command, ExitReason, Message},
-    run_logs, under_way, visits,
+    run_logs,
+    screen::Screen,
+    under_way, visits,
     work::{Answer, Worked},
 };
 

@@ -6,11 +6,12 @@ use ratatui::layout::Position;
 use super::{
     super::{
         actions::Action,
-        app::{App, Screen, Target},
+        app::{App, Target},
         dialog::Dialog,
         list::Step,
         message::Command,
         rows::ListId,
+        screen::Screen,
     },
     logs, navigate, perform,
 };

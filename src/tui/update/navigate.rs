@@ -3,7 +3,7 @@
 use super::{
     super::{
         actions::Action,
-        app::{App, Screen, Tone},
+        app::{App, Tone},
         clipboard::{self, Copied},
         dialog::Dialog,
         list::Step,
@@ -12,6 +12,7 @@ use super::{
         order::RunOrder,
         rows::ListId,
         run_logs,
+        screen::Screen,
         timeline::Timeline,
         visits,
     },

@@ -3,10 +3,11 @@
 use super::{
     super::{
         actions::Action,
-        app::{App, RunFace, Tone},
+        app::{App, Tone},
         dialog::{Dialog, Whole},
         message::Command,
         rows::ListId,
+        screen::RunFace,
         values::{Kind, Way, find_next, fold_all, pointer_of, selected, step_in, toggle},
         view::whole_width,
     },

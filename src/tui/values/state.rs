@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        app::{App, RunFace, Screen},
+        app::App,
         dialog::Dialog,
         message::Command,
         rows::ListId,
+        screen::{RunFace, Screen},
         work::{Job, Work},
     },
     folding::{Folding, Untouched},

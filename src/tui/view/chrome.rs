@@ -7,10 +7,11 @@ use ratatui::layout::Rect;
 use super::{
     super::{
         actions::{ACTIONS, Action, Group},
-        app::{Access, App, Header, Hit, Screen, Target, Tone},
+        app::{Access, App, Header, Hit, Target, Tone},
         dialog::Dialog,
         operator::Progress,
         rows::ListId,
+        screen::Screen,
         text,
         theme::Role,
         under_way::UnderWay,

@@ -33,7 +33,8 @@ mod workers;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    app::{App, Hit, Screen},
+    app::{App, Hit},
+    screen::Screen,
     theme::Role,
 };
 use canvas::Canvas;

@@ -10,13 +10,7 @@ mod timeline;
 use ratatui::layout::Rect;
 
 use super::{
-    super::{
-        actions::Action,
-        app::{App, RunFace},
-        rows::ListId,
-        text,
-        theme::Role,
-    },
+    super::{actions::Action, app::App, rows::ListId, screen::RunFace, text, theme::Role},
     canvas::{Canvas, Piece},
     pane, words,
 };
