@@ -9,7 +9,7 @@ use super::{
     app::{Access, App},
     keymap::Keymap,
     message::{Command, Message},
-    run_log::{RunLine, RunLog},
+    run_log::RunLine,
     theme::{Colours, Theme},
     update::update,
     view::view,
@@ -72,11 +72,6 @@ impl Headless {
                 command => self.asked.push(command),
             }
         }
-    }
-
-    /// Shows the log lines of this process, as [`super::start_log`] gets them, from now on.
-    pub fn hear_process_log(&mut self) {
-        self.app.run_log = RunLog::of_process();
     }
 
     /// Has a log line about a run.
