@@ -252,6 +252,17 @@ fn an_empty_cluster_says_what_to_do() {
 }
 
 #[test]
+fn messages_that_nobody_can_take_now_are_not_called_none() {
+    let mut held = snapshot();
+    held.queue = live(QueueView { depth: 3, ..QueueView::default() });
+    let mut dashboard = Headless::new(held.into(), NOW, (80, 24), Access::Full);
+    dashboard.press("3");
+    let text = dashboard.text();
+    assert!(text.contains("None of the messages can be taken now"), "{text}");
+    assert!(!text.contains("No messages are waiting"), "{text}");
+}
+
+#[test]
 fn services_that_are_away_keep_their_data_and_say_so() {
     let mut snapshot = snapshot();
     let stale = |error: &str| SourceState::Stale {

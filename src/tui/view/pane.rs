@@ -68,6 +68,10 @@ pub(super) fn empty<T>(
         (_, ListId::Runs) => {
             ("No runs yet.".to_owned(), format!("Press {} to start one.", key(Action::Start)))
         }
+        (_, ListId::Jobs) if app.shown().queue.data.depth > 0 => (
+            "None of the messages can be taken now.".to_owned(),
+            "A worker has them, or they are for later: a retry, a timer.".to_owned(),
+        ),
         (_, ListId::Jobs) => (
             "No messages are waiting.".to_owned(),
             "Jobs show here while no worker has taken them.".to_owned(),
