@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod engine;
+mod log_text;
 pub mod monitor;
 pub mod nodes;
 pub mod operations;

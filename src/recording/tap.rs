@@ -1,20 +1,18 @@
 //! Log lines on their way to a recording.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     sync::{Arc, OnceLock},
 };
 
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{Layer, layer::Context};
 
 use super::{
     format::{LogLevel, LogLine},
     recorder::Recorder,
 };
+use crate::log_text::log_text;
 
 /// Hands log lines to a recorder once there is one. Cloning is cheap, and all clones are one.
 #[derive(Clone, Default)]
@@ -47,8 +45,6 @@ impl fmt::Debug for LogTap {
 impl<S: Subscriber> Layer<S> for LogTap {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let Some(recorder) = self.recorder.get() else { return };
-        let mut text = Text::default();
-        event.record(&mut text);
         let meta = event.metadata();
         recorder.log(LogLine {
             level: match *meta.level() {
@@ -59,39 +55,7 @@ impl<S: Subscriber> Layer<S> for LogTap {
                 Level::TRACE => LogLevel::Trace,
             },
             target: meta.target().to_owned(),
-            text: format!("{}{}", text.message, text.fields),
+            text: log_text(event),
         });
-    }
-}
-
-/// The message of an event, and its fields behind it.
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-}
-
-impl Text {
-    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        // Writing to a String can't fail.
-        let _ = if field.name() == "message" {
-            self.message.write_fmt(value)
-        } else {
-            write!(self.fields, " {}={value}", field.name())
-        };
-    }
-}
-
-impl Visit for Text {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, format_args!("{value}"));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, format_args!("{value}"));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format_args!("{value:?}"));
     }
 }

@@ -6,30 +6,29 @@
 
 use std::{
     borrow::Cow,
-    fmt::{self, Write as _},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::Notify;
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-};
+use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
 
 use super::run_log::{RunLog, RunLogLayer};
-use crate::{engine::Timestamp, nodes::IN_NODE};
+use crate::{
+    engine::Timestamp,
+    log_text::{cut, log_text},
+    nodes::IN_NODE,
+};
 
 /// How many lines may wait to be fetched before some are lost.
 const WAITING: usize = 20_000;
 
-/// How many lines the overview's pane keeps: more than any terminal is tall.
-const TAIL: usize = 500;
-
 /// The most bytes of a line.
 const LINE: usize = 8 * 1024;
+
+/// How many lines the overview's pane keeps: more than any terminal is tall.
+const TAIL: usize = 500;
 
 /// A line of the log.
 #[derive(Debug, Clone)]
@@ -145,65 +144,21 @@ impl<S: Subscriber> Layer<S> for Collect {
         if *metadata.level() > self.level {
             return;
         }
-        let mut fields = Fields::default();
-        event.record(&mut fields);
         let target = Cow::Borrowed(metadata.target());
-        let text = fields.text();
+        let text = cut(log_text(event), LINE);
         self.pipe.put(LogLine { at: now(), level: *metadata.level(), target, text });
     }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// What an event says: its message first, then the rest by name.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    rest: String,
-}
-
-impl Fields {
-    fn text(self) -> String {
-        let mut text = self.message;
-        text.push_str(&self.rest);
-        if text.len() > LINE {
-            let end = (0..=LINE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(end);
-            text.push('…');
-        }
-        text.shrink_to_fit();
-        text
-    }
-
-    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        // Writing to a String can't fail.
-        let _ = if field.name() == "message" {
-            self.message.write_fmt(value)
-        } else {
-            write!(self.rest, " {}={value}", field.name())
-        };
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, format_args!("{value}"));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, format_args!("{value}"));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format_args!("{value:?}"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
     use super::*;
 
     fn line(text: &str) -> LogLine {
@@ -224,9 +179,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_cut_between_characters() {
-        let fields = Fields { message: "é".repeat(LINE), rest: String::new() };
-        let text = fields.text();
-        assert!(text.len() <= LINE + 3 && text.ends_with("é…"));
+    fn a_line_says_its_message_then_its_fields_and_is_cut_between_characters() {
+        let pipe = Arc::<LogPipe>::default();
+        let all = Collect { level: LevelFilter::INFO, pipe: pipe.clone() };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(all), || {
+            tracing::info!(run = "a-1", error = %"oh", "failed");
+            tracing::debug!("not asked for");
+            tracing::info!("{}", "é".repeat(LINE));
+        });
+        let lines = pipe.fetch();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].text, "failed run=a-1 error=oh");
+        assert!(lines[1].text.len() <= LINE + 3 && lines[1].text.ends_with("é…"));
     }
 }

@@ -7,7 +7,6 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tracing::{
@@ -17,7 +16,8 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::engine::Timestamp;
+use super::log::now;
+use crate::{engine::Timestamp, log_text::cut};
 
 /// How many lines are kept of one run, and of those that name none.
 const LINES: usize = 2_000;
@@ -239,27 +239,10 @@ where
             level: *metadata.level(),
             target: metadata.target().to_owned(),
             node,
-            text: cut(text),
+            text: cut(text, LINE),
         };
         self.0.put(run.as_deref(), line);
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > LINE {
-        let mut end = LINE;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 /// The fields of a line.
@@ -359,7 +342,7 @@ mod tests {
         }
         let busy = texts(&log, "busy");
         assert_eq!((busy.len(), busy[0].as_str()), (LINES, "10"));
-        let long = cut("é".repeat(LINE));
+        let long = cut("é".repeat(LINE), LINE);
         assert!(long.len() <= LINE + 3 && long.ends_with('…'));
         for run in 0..5_000 {
             log.put(Some(&format!("run-{run}")), line(&long));
