@@ -1,13 +1,46 @@
 //! Results that are written at the same time by several workers.
 
-use flowcraft_tui::{cluster::Lane, engine::RunStatus, worker::Worker};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowcraft_tui::{
+    cluster::Lane,
+    engine::RunStatus,
+    nodes::{Node, NodeContext, NodeError, NodeOutput},
+    worker::Worker,
+};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{config, connected, ended, staged, start, until_status};
 use crate::{
     services::services,
     stage::{Stage, blueprint, outputs},
 };
+
+/// Gives the run's number, but not before all workers are at work: more wait here than fit into one
+/// worker less.
+struct Meet {
+    needed: usize,
+    here: watch::Sender<usize>,
+}
+
+impl Meet {
+    fn of(workers: usize) -> Arc<Self> {
+        let slots = config("w").slots;
+        Arc::new(Self { needed: (workers - 1) * slots + 1, here: watch::Sender::new(0) })
+    }
+}
+
+#[async_trait]
+impl Node for Meet {
+    async fn run(&self, context: &mut NodeContext) -> Result<NodeOutput, NodeError> {
+        self.here.send_modify(|here| *here += 1);
+        let mut here = self.here.subscribe();
+        here.wait_for(|here| *here >= self.needed).await.expect("the sender is in self");
+        Ok(NodeOutput::value(context.get("x").cloned().unwrap_or(Value::Null)))
+    }
+}
 
 /// Workers that share nothing but the services.
 fn workers(
@@ -45,12 +78,13 @@ async fn four_workers_lose_no_output_and_no_input_of_sixty_diamonds() {
     let diamond = blueprint(
         "b",
         &json!([
-            ["a", "get-ctx", {"key": "x"}], ["b", "add", {"n": 1}], ["c", "add", {"n": 10}],
+            ["a", "meet"], ["b", "add", {"n": 1}], ["c", "add", {"n": 10}],
             ["d", "sum", {}, {}, {"b": "b", "c": "c"}],
         ]),
         &json!([["a", "b"], ["a", "c"], ["b", "d"], ["c", "d"]]),
     );
-    let (mut stage, settings) = staged(services, vec![diamond]).await;
+    let (stage, settings) = staged(services, vec![diamond]).await;
+    let mut stage = stage.with_node("meet", Meet::of(4));
     let workers = workers(&mut stage, &settings, 4);
     all_right(&stage, 60, |x| json!({"a": x, "b": x + 1, "c": x + 10, "d": 2 * x + 11})).await;
     for node in ["a", "b", "c", "d"] {

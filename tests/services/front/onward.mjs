@@ -20,11 +20,13 @@ export class Onward {
     const headers = { ...request.headers };
     for (const name of HOP) delete headers[name];
     if (sent.length || headers['content-type'] || request.method === 'POST' || request.method === 'PUT') headers['content-length'] = sent.length;
-    try {
-      return await this.#once(request, headers, sent);
-    } catch (error) {
-      if (!error.stale) throw error;
-      return this.#once(request, headers, sent);
+    for (;;) {
+      try {
+        return await this.#once(request, headers, sent);
+      } catch (error) {
+        // Each try uses up a connection: the server closes many at once when nothing came for a while.
+        if (!error.stale) throw error;
+      }
     }
   }
 
@@ -43,7 +45,7 @@ export class Onward {
       });
       onward.on('error', (error) => {
         // An idle connection that the server closed just now: nothing was done yet.
-        error.stale = onward.reusedSocket && error.code === 'ECONNRESET';
+        error.stale = onward.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code);
         reject(error);
       });
       onward.end(sent);
