@@ -25,7 +25,7 @@ mod watch;
 pub use children::ChildRun;
 pub use cost_view::{Cost, CostOf, CostRow, CostView, WorkerCost};
 pub use detail::{AwaitingNode, NodeRow, NodeShown, RunDetail};
-pub use runs_view::{RunChange, RunKey, RunRow, RunsView, StatusCounts};
+pub use runs_view::{OlderRuns, RunChange, RunKey, RunRow, RunsView, StatusCounts};
 pub use shape::{EdgeKind, EdgeShown, EdgesKnown, Shape, ShapeEdge, ShapeNode};
 pub use snapshot::{
     DeadLetterRow, HolderState, LocksView, QueueView, QueuedJob, Snapshot, SourceState, Sourced,

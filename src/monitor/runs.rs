@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     names::Names,
-    runs_view::{RunRow, RunsView, is_stalled},
+    runs_view::{OlderRuns, RunRow, RunsView, is_stalled},
     snapshot::{Snapshot, Sourced},
     source::Source,
 };
@@ -44,6 +44,8 @@ enum Older {
     Until(Timestamp, usize),
     /// None.
     All,
+    /// None: there is no room for them.
+    LeftOut,
 }
 
 impl Older {
@@ -108,7 +110,7 @@ impl RunsSource {
         let mut found = Vec::new();
         while let Older::Until(until, limit) = self.older {
             if room == 0 {
-                self.older = Older::All;
+                self.older = Older::LeftOut;
                 break;
             }
             let query = StatusQuery { started_until: Some(until), limit, ..StatusQuery::default() };
@@ -184,7 +186,14 @@ impl Source for RunsSource {
             changed |= view.put(row(item));
         }
         changed |= view.judge(now, self.stalled_after);
-        view.shrink(self.limit);
+        if view.shrink(self.limit) {
+            self.older = Older::LeftOut;
+        }
+        changed |= view.set_older(match self.older {
+            Older::Until(..) => OlderRuns::Coming,
+            Older::All => OlderRuns::None,
+            Older::LeftOut => OlderRuns::LeftOut,
+        });
         Ok(changed.then_some(view))
     }
 }

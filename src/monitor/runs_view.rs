@@ -33,6 +33,18 @@ pub struct RunChange<'a> {
     pub now: Option<&'a Arc<RunRow>>,
 }
 
+/// What became of the runs that are older than those in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OlderRuns {
+    /// There are none: the list has all runs.
+    #[default]
+    None,
+    /// They are still being read.
+    Coming,
+    /// There is no room for them.
+    LeftOut,
+}
+
 /// The runs. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct RunsView {
@@ -42,6 +54,7 @@ pub struct RunsView {
     moving: OrdSet<(Timestamp, RunId)>,
     unfinished: OrdSet<RunId>,
     counts: StatusCounts,
+    older: OlderRuns,
 }
 
 /// How many runs there are in each status.
@@ -136,6 +149,16 @@ impl RunsView {
         self.counts
     }
 
+    /// What became of older runs than these.
+    pub fn older(&self) -> OlderRuns {
+        self.older
+    }
+
+    /// Says what became of older runs. Returns whether that is news.
+    pub fn set_older(&mut self, older: OlderRuns) -> bool {
+        std::mem::replace(&mut self.older, older) != older
+    }
+
     /// Puts a run in, in place of what was known of it. Returns whether that changed anything.
     pub fn put(&mut self, row: RunRow) -> bool {
         let run = row.item.run_id.clone();
@@ -207,8 +230,9 @@ impl RunsView {
         any
     }
 
-    /// Drops the finished runs with the oldest start until at most `limit` runs are left.
-    pub(super) fn shrink(&mut self, limit: usize) {
+    /// Drops the finished runs with the oldest start until at most `limit` runs are left. Returns
+    /// whether there were any to drop.
+    pub(super) fn shrink(&mut self, limit: usize) -> bool {
         let excess = self.rows.len().saturating_sub(limit);
         let oldest: Vec<RunId> = self
             .rows
@@ -221,6 +245,7 @@ impl RunsView {
         for run in &oldest {
             self.remove(run);
         }
+        !oldest.is_empty()
     }
 }
 

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    BlueprintLookup, HolderState, Monitor, MonitorConfig, MonitorHandle, NodeShown, RunDetail,
-    Snapshot, SourceState, fake::Fake,
+    BlueprintLookup, HolderState, Monitor, MonitorConfig, MonitorHandle, NodeShown, OlderRuns,
+    RunDetail, Snapshot, SourceState, fake::Fake,
 };
 use crate::{
     blueprint::{Blueprint, Edge, Inputs, Node, NodeConfig, RunId},
@@ -377,12 +377,20 @@ async fn many_runs_are_read_page_by_page_and_what_changes_meanwhile_is_seen() {
     let mut handle = Monitor::spawn(cluster.clone(), config, Arc::new(|_| None));
     let first = until(&mut handle, |snapshot| !snapshot.runs.data.is_empty()).await;
     assert_eq!(first.runs.data.len(), 1_001, "the newest page, and what is unfinished");
+    assert_eq!(first.runs.data.older(), OlderRuns::Coming);
     let ended = StatusItem { status: Some(RunStatus::Failed), ..oldest };
     cluster.state.replace_status(&ended, &version).await.unwrap();
     let all = until(&mut handle, |snapshot| snapshot.runs.data.counts().completed >= 4_800).await;
     assert_eq!(all.runs.data.get("run-4999").unwrap().item.status, Some(RunStatus::Completed));
     let last = until(&mut handle, |snapshot| snapshot.runs.data.counts().running == 0).await;
     assert!(last.runs.data.len() <= 4_900, "{}", last.runs.data.len());
+    until(&mut handle, |snapshot| snapshot.runs.data.older() == OlderRuns::LeftOut).await;
+
+    let roomy = MonitorConfig { max_runs: 6_000, ..MonitorConfig::default() };
+    let mut handle = Monitor::spawn(cluster, roomy, Arc::new(|_| None));
+    let all = until(&mut handle, |snapshot| snapshot.runs.data.len() == 5_001).await;
+    assert_ne!(all.runs.data.older(), OlderRuns::LeftOut);
+    until(&mut handle, |snapshot| snapshot.runs.data.older() == OlderRuns::None).await;
 }
 
 #[tokio::test(start_paused = true)]

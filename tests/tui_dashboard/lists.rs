@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowcraft_tui::{
     engine::{RunStatus, Timestamp},
-    monitor::{RunRow, RunsView, Snapshot},
+    monitor::{OlderRuns, RunRow, RunsView, Snapshot},
     tui::{Access, Command, Headless, ListJob, Message, Operation, Preview},
 };
 
@@ -42,6 +42,23 @@ fn a_filter_says_what_it_leaves_and_how_it_may_go_on() {
         shows(&mut dashboard, "failed-1");
         dashboard.press("esc");
         shows(&mut dashboard, "order-4709");
+    }
+}
+
+#[test]
+fn a_list_that_lacks_older_runs_says_so() {
+    for (older, said) in [
+        (OlderRuns::Coming, "done  reading older …"),
+        (OlderRuns::LeftOut, "done  the newest 10 "),
+        (OlderRuns::None, "done ━"),
+    ] {
+        let mut snapshot = snapshot();
+        let mut view = RunsView::clone(&snapshot.runs.data);
+        view.set_older(older);
+        snapshot.runs = live(view);
+        let mut dashboard = dashboard_of(snapshot, (80, 24), Access::Full);
+        dashboard.press("2");
+        shows(&mut dashboard, said);
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cluster::NodeCounts,
     engine::{RunStatus, Timestamp},
-    monitor::{RunRow, SourceState, Subject, Warning, WarningKind},
+    monitor::{OlderRuns, RunRow, SourceState, Subject, Warning, WarningKind},
 };
 
 const COLUMNS: [Column; 8] = [
@@ -48,8 +48,13 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
             } else {
                 format!(" by {} {}", order.by.name(), order.arrow())
             };
+            let older = match source.data.older() {
+                OlderRuns::None => String::new(),
+                OlderRuns::Coming => "  reading older …".to_owned(),
+                OlderRuns::LeftOut => format!("  the newest {}", source.data.len()),
+            };
             format!(
-                "Runs{by}  {} running  {} awaiting  {} failed  {} done",
+                "Runs{by}  {} running  {} awaiting  {} failed  {} done{older}",
                 counts.running, counts.awaiting, counts.failed, counts.completed
             )
         }
