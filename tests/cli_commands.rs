@@ -167,6 +167,29 @@ fn failed_runs_are_requeued_and_cancelled_ones_stay() {
 }
 
 #[test]
+fn a_run_without_a_document_is_told_from_one_that_is_not_there() {
+    let program = program();
+    program.json(0, &["start", "hello", "--run-id", "r"]);
+    let file = rusqlite::Connection::open(program.path("cluster.db")).unwrap();
+    assert_eq!(file.execute("DELETE FROM documents", []).unwrap(), 1);
+    file.execute("DELETE FROM messages", []).unwrap();
+    drop(file);
+    let commands: [&[&str]; 3] = [&["show", "r"], &["requeue", "r"], &["cancel", "r", "--yes"]];
+    for command in commands {
+        let error = program.error(1, command);
+        assert!(
+            error.contains("run \"r\" has no document") && error.contains("explain"),
+            "{error}"
+        );
+    }
+    let why = program.json(0, &["explain", "r"]);
+    assert_eq!(why["causes"][0]["remedy"], "flowcraft-tui reconcile r", "{why}");
+    program.json(0, &["reconcile", "r"]);
+    assert_eq!(program.json(0, &["runs"])[0]["status"], "failed");
+    assert!(program.error(1, &["show", "r"]).contains("has no document"));
+}
+
+#[test]
 fn reconciling_says_what_it_found() {
     let program = program();
     let none = json!({ "stalledRuns": 0, "reconciledRuns": 0, "failedRuns": 0, "runs": [] });

@@ -163,6 +163,9 @@ impl From<OperationError> for CliError {
             OperationError::Session(SessionError::NoSuchRun(_)) => {
                 Self::usage(message).hint("`flowcraft-tui runs` lists the runs there are")
             }
+            OperationError::NoDocument(_) => {
+                Self::failed(message).hint("`flowcraft-tui explain` says what to do about it")
+            }
             OperationError::UnknownBlueprint { near: None, .. } => {
                 Self::usage(message).hint("`flowcraft-tui blueprints` lists what is loaded")
             }

@@ -37,7 +37,9 @@ fn step(remedy: Remedy, worker: Option<&Worker>) -> Step {
         }
         Remedy::Answer { run, node, .. } => Step::Answer { run, node },
         Remedy::ExplainChild(run) => Step::Explain(run),
-        Remedy::Reconcile(run) => Step::Do(Operation::Reconcile(Runs::These(vec![run]))),
+        Remedy::Reconcile(run) | Remedy::GiveUp(run) => {
+            Step::Do(Operation::Reconcile(Runs::These(vec![run])))
+        }
         Remedy::StartAgain { blueprint, .. } => blueprint.map_or(Step::Nothing, Step::Start),
         Remedy::Requeue { run, nodes, .. } => Step::Do(Operation::Requeue { run, nodes }),
         Remedy::Replay { letters } => Step::Do(Operation::Replay(Letters::These(letters))),

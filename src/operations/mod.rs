@@ -62,6 +62,9 @@ pub enum OperationError {
     /// The run could not be read or changed.
     #[error(transparent)]
     Session(SessionError),
+    /// The run has a status item, and nothing else.
+    #[error("run \"{0}\" has no document: it never began, or somebody deleted it")]
+    NoDocument(RunId),
     /// The run's document does not allow it.
     #[error("run \"{run}\": {refusal}")]
     Refused {

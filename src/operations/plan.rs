@@ -331,7 +331,12 @@ impl Operations {
     }
 
     pub(super) async fn read(&self, run: &RunId) -> Result<RunDocument, OperationError> {
-        Ok(self.core.session(run).existing(Freshness::Now).await?)
+        match self.core.session(run).existing(Freshness::Now).await {
+            Err(SessionError::NoSuchRun(_)) if self.status(run).await?.is_some() => {
+                Err(OperationError::NoDocument(run.clone()))
+            }
+            read => Ok(read?),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::actions::{ACTIONS, Action, Effect, Group};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeymapError {
     /// There is no such action.
-    #[error("keys.{id}: there is no such action{}", .nearest.as_ref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default())]
+    #[error("keys.{id}: there is no such action{}", .nearest.as_ref().map_or("; `?` in the dashboard shows them all".to_owned(), |it| format!("; did you mean `{it}`?")))]
     UnknownAction {
         /// What was written.
         id: String,

@@ -43,7 +43,9 @@ pub enum Remedy {
     ExplainChild(RunId),
     /// Have the run move again.
     Reconcile(RunId),
-    /// Start it again: it never began, or nothing is left of it.
+    /// Put on record that it never began.
+    GiveUp(RunId),
+    /// Start it again: nothing is left of it.
     StartAgain {
         /// The run.
         run: RunId,
@@ -166,6 +168,9 @@ impl Remedy {
             Self::Reconcile(_) => {
                 "reconcile the run: what is missing is put back on its way".to_owned()
             }
+            Self::GiveUp(_) => {
+                "reconcile the run: it is put on record as failed; then start it again".to_owned()
+            }
             Self::StartAgain { .. } => "start it again, with its input".to_owned(),
             Self::Requeue { nodes, first, .. } => {
                 let what = match nodes.as_slice() {
@@ -234,7 +239,9 @@ impl fmt::Display for Remedy {
                 Ok(())
             }
             Self::ExplainChild(run) => write!(f, "flowcraft-tui explain {}", word(run)),
-            Self::Reconcile(run) => write!(f, "flowcraft-tui reconcile {}", word(run)),
+            Self::Reconcile(run) | Self::GiveUp(run) => {
+                write!(f, "flowcraft-tui reconcile {}", word(run))
+            }
             Self::StartAgain { run, blueprint } => {
                 let blueprint = blueprint.as_ref().map_or("BLUEPRINT".to_owned(), |id| word(id));
                 let run = word(run);

@@ -80,7 +80,7 @@ fn never_started(subject: &Subject, item: &StatusItem, around: &Surroundings) ->
     } else {
         Confidence::High
     };
-    let remedy = Remedy::Reconcile(subject.run.clone());
+    let remedy = Remedy::GiveUp(subject.run.clone());
     Cause::new(CauseKind::NoMessage, confidence, evidence, remedy)
 }
 

@@ -214,7 +214,7 @@ impl Broken {
             Remedy::Answer { run, node, actions } => {
                 operations.plan_answer(run, answer(node, actions.first())).await
             }
-            Remedy::Reconcile(run) => operations.plan_reconcile(run).await,
+            Remedy::Reconcile(run) | Remedy::GiveUp(run) => operations.plan_reconcile(run).await,
             Remedy::Requeue { run, nodes, .. } => operations.plan_requeue(run, nodes).await,
             Remedy::Replay { letters } => {
                 let which = Letters::Ids(letters.clone());
