@@ -1,6 +1,6 @@
 //! The trait of the state store: the runs' documents and their status items.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,26 @@ pub struct StatusItem {
     /// What an operator may want to know beside that.
     #[serde(default, flatten)]
     pub remarks: Remarks,
+}
+
+impl StatusItem {
+    /// Since when the run should move: it is running, or its timer is due. Nobody waits for it
+    /// before its timer is, so that time may be still to come. Nothing if it has ended, or waits
+    /// for an answer or another run. An item without a time counts as old.
+    pub fn should_move_since(&self) -> Option<Timestamp> {
+        match (self.status, self.next_due_at) {
+            (Some(RunStatus::Running), None) => Some(self.last_updated),
+            (Some(RunStatus::Running | RunStatus::Awaiting), Some(due)) => {
+                Some(due.max(self.last_updated))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the run should move and has not for longer than `after`.
+    pub fn is_stalled(&self, now: Timestamp, after: Duration) -> bool {
+        self.should_move_since().is_some_and(|since| now.since(since) > after)
+    }
 }
 
 /// What a run's status item says for operators only. Absent in items that others wrote.

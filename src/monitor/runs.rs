@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     names::Names,
-    runs_view::{OlderRuns, RunRow, RunsView, is_stalled},
+    runs_view::{OlderRuns, RunRow, RunsView},
     snapshot::{Snapshot, Sourced},
     source::Source,
 };
@@ -166,7 +166,7 @@ impl Source for RunsSource {
         let mut view = (*current.runs.data).clone();
         let (now, stalled_after) = (self.clock.now(), self.stalled_after);
         let row = |item: StatusItem| {
-            let stalled = is_stalled(&item, now, stalled_after);
+            let stalled = item.is_stalled(now, stalled_after);
             RunRow { item, stalled }
         };
         let mut changed = false;

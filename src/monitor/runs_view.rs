@@ -50,7 +50,7 @@ pub enum OlderRuns {
 pub struct RunsView {
     rows: OrdMap<RunKey, Arc<RunRow>>,
     by_id: OrdMap<RunId, Arc<RunRow>>,
-    /// The running runs that are not stalled, by the time since when they are silent.
+    /// The runs that should move, or will have to, and are not stalled, by the time since when.
     moving: OrdSet<(Timestamp, RunId)>,
     unfinished: OrdSet<RunId>,
     counts: StatusCounts,
@@ -62,7 +62,7 @@ pub struct RunsView {
 pub struct StatusCounts {
     /// Those that move, or should.
     pub running: usize,
-    /// Those among them that don't.
+    /// Those that should and don't: running ones, and awaiting ones whose timer is overdue.
     pub stalled: usize,
     /// Those that wait for an answer or a timer.
     pub awaiting: usize,
@@ -171,7 +171,7 @@ impl RunsView {
         if !row.item.status.is_some_and(RunStatus::is_final) {
             self.unfinished.insert(run.clone());
         }
-        if let Some(since) = row.silent_since() {
+        if let Some(since) = row.moves_since() {
             self.moving.insert((since, run.clone()));
         }
         let key = (Reverse(row.item.started_at), run.clone());
@@ -206,7 +206,7 @@ impl RunsView {
         let Some(row) = self.by_id.remove(run) else { return };
         self.rows.remove(&(Reverse(row.item.started_at), run.clone()));
         self.unfinished.remove(run);
-        if let Some(since) = row.silent_since() {
+        if let Some(since) = row.moves_since() {
             self.moving.remove(&(since, run.clone()));
         }
         *self.counts.of(row.item.status) -= 1;
@@ -219,7 +219,7 @@ impl RunsView {
         let turned: Vec<RunRow> = self
             .moving
             .iter()
-            .take_while(|(since, _)| now.since(*since) >= stalled_after)
+            .take_while(|(since, _)| now.since(*since) > stalled_after)
             .filter_map(|(_, run)| self.get(run))
             .map(|row| RunRow { item: row.item.clone(), stalled: true })
             .collect();
@@ -250,22 +250,10 @@ impl RunsView {
 }
 
 impl RunRow {
-    /// Since when a run has been silent, if it is to move and not known to be stalled.
-    fn silent_since(&self) -> Option<Timestamp> {
-        let silent = self.item.status == Some(RunStatus::Running) && !self.stalled;
-        silent.then(|| silent_since(&self.item))
+    /// Since when a run should move, if it is not known to be stalled.
+    fn moves_since(&self) -> Option<Timestamp> {
+        self.item.should_move_since().filter(|_| !self.stalled)
     }
-}
-
-/// When a run last moved, or is next to: nobody waits for it before its timer is due.
-fn silent_since(item: &StatusItem) -> Timestamp {
-    item.next_due_at.map_or(item.last_updated, |due| due.max(item.last_updated))
-}
-
-/// Whether a run should move and has not for `after`: it is running, nobody touched it for that
-/// long, and no timer of it is still to come. An item without a time counts as old.
-pub(super) fn is_stalled(item: &StatusItem, now: Timestamp, after: Duration) -> bool {
-    item.status == Some(RunStatus::Running) && now.since(silent_since(item)) >= after
 }
 
 #[cfg(test)]
@@ -339,13 +327,23 @@ mod tests {
             ..item("timer", RunStatus::Running, 0, 0)
         };
         view.put(row(sleeping));
-        assert!(!view.judge(Timestamp::from_seconds(299), after));
-        assert!(view.judge(Timestamp::from_seconds(300), after));
+        let overdue = StatusItem {
+            next_due_at: Some(Timestamp::from_seconds(10)),
+            ..item("overdue", RunStatus::Awaiting, 0, 0)
+        };
+        view.put(row(overdue));
+        assert!(!view.judge(Timestamp::from_seconds(300), after));
+        assert!(view.judge(Timestamp::from_seconds(301), after));
         assert!(view.get("quiet").unwrap().stalled);
         assert!(!view.get("waiting").unwrap().stalled);
         assert!(!view.get("timer").unwrap().stalled, "its timer is still to come");
+        assert!(!view.get("overdue").unwrap().stalled, "its timer is due for 291 s");
         assert_eq!(view.counts().stalled, 1);
+        assert!(view.judge(Timestamp::from_seconds(311), after));
+        assert!(view.get("overdue").unwrap().stalled);
+        assert_eq!(view.counts().stalled, 2);
         view.put(row(item("quiet", RunStatus::Running, 0, 301)));
+        view.put(row(item("overdue", RunStatus::Awaiting, 0, 301)));
         assert_eq!(view.counts().stalled, 0);
     }
 

@@ -93,12 +93,12 @@ impl WarningsSource {
             let run = &row.item.run_id;
             let subject = || Subject::Run(run.clone());
             if row.stalled {
-                found.since(
-                    WarningKind::StalledRun,
-                    subject(),
-                    row.item.last_updated,
-                    "nobody has touched it for too long",
-                );
+                let since = row.item.should_move_since().unwrap_or(row.item.last_updated);
+                let what = match row.item.next_due_at {
+                    Some(_) => "its timer is due, and nobody touches it",
+                    None => "nobody has touched it for too long",
+                };
+                found.since(WarningKind::StalledRun, subject(), since, what);
             }
             if let Some((counts, since)) = self.moved(row, found.now) {
                 if !row.stalled && found.now.since(since) >= self.limits.no_progress_after {

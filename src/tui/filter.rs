@@ -104,13 +104,13 @@ fn write_words(row: &RunRow, text: &mut String) {
     text.clear();
     let parts: [&str; 4] = match (&item.error, item.status, &item.parent_run_id) {
         (Some(error), ..) => [error, "", "", ""],
+        _ if item.next_due_at.is_some() && !item.status.is_some_and(RunStatus::is_final) => {
+            ["timer due", "", "", ""]
+        }
         _ if row.stalled => match &item.worker {
             Some(worker) => ["silent", "last by", worker, ""],
             None => ["silent", "", "", ""],
         },
-        _ if item.next_due_at.is_some() && !item.status.is_some_and(RunStatus::is_final) => {
-            ["timer due", "", "", ""]
-        }
         (_, Some(RunStatus::Awaiting), _) => ["waits for an answer", "", "", ""],
         (_, _, Some(parent)) => ["part of", parent, "", ""],
         _ => [""; 4],

@@ -169,7 +169,7 @@ fn compare_start(a: &RunRow, b: &RunRow) -> Ordering {
 /// How much a run needs attention: less is more.
 fn need(row: &RunRow) -> u8 {
     match row.item.status {
-        Some(RunStatus::Running) if row.stalled => 0,
+        _ if row.stalled => 0,
         Some(RunStatus::Running) => 1,
         Some(RunStatus::Awaiting) => 2,
         None => 3,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use flowcraft_tui::{
+    cluster::StatusItem,
     engine::{RunStatus, Timestamp},
     monitor::{OlderRuns, RunRow, RunsView, Snapshot},
     tui::{Access, Command, Headless, ListJob, Message, Operation, Preview},
 };
 
-use crate::fixture::{NOW, dashboard, dashboard_of, item, live, runs, snapshot};
+use crate::fixture::{NOW, ago, dashboard, dashboard_of, item, live, runs, snapshot};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (160, 48)];
 
@@ -59,6 +60,28 @@ fn a_list_that_lacks_older_runs_says_so() {
         let mut dashboard = dashboard_of(snapshot, (80, 24), Access::Full);
         dashboard.press("2");
         shows(&mut dashboard, said);
+    }
+}
+
+#[test]
+fn a_timer_is_told_from_an_answer() {
+    let asleep =
+        |due| StatusItem { next_due_at: Some(due), ..item("r", RunStatus::Awaiting, 900, 600) };
+    let later = Timestamp::from_seconds(NOW.seconds() + 90);
+    for (item, stalled, said) in [
+        (asleep(later), false, "timer due in 1m"),
+        (asleep(ago(20)), false, "timer due since 20s"),
+        (asleep(ago(400)), true, "timer due since 6m"),
+        (item("r", RunStatus::Awaiting, 900, 600), false, "waits for an answer"),
+    ] {
+        let view = runs([RunRow { item, stalled }]);
+        let mut dashboard =
+            dashboard_of(Snapshot { runs: live(view), ..snapshot() }, (160, 48), Access::Full);
+        dashboard.press("2");
+        shows(&mut dashboard, said);
+        dashboard.press("/");
+        dashboard.type_text(said.split(" since").next().unwrap().split(" in").next().unwrap());
+        shows(&mut dashboard, "1 of 1");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         output::Output,
         table::{Cell, Column, Table, Tone},
     },
-    cluster::{Cluster, NodeCounts, StatusItem, StatusQuery},
+    cluster::{Cluster, ClusterError, NodeCounts, StatusItem, StatusQuery},
     engine::{RunStatus, Timestamp},
 };
 
@@ -44,7 +44,7 @@ pub(in crate::cli) async fn run(
     let runs: Vec<Line> = items
         .into_iter()
         .map(|item| Line {
-            stalled: is_stalled(&item, now, stalled_after),
+            stalled: item.is_stalled(now, stalled_after),
             run_id: item.run_id,
             blueprint_id: item.blueprint_id,
             status: item.status.map(RunStatus::as_str),
@@ -58,35 +58,64 @@ pub(in crate::cli) async fn run(
     Ok(Exit::Done)
 }
 
-/// Running, and not touched for longer than `stalled_after`.
-fn is_stalled(item: &StatusItem, now: Timestamp, stalled_after: Duration) -> bool {
-    item.status == Some(RunStatus::Running) && now.since(item.last_updated) > stalled_after
-}
-
 async fn choose(
     cluster: &Cluster,
     now: Timestamp,
     stalled_after: Duration,
     args: &RunsArgs,
 ) -> Result<Vec<StatusItem>, CliError> {
-    let mut query = StatusQuery {
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let query = StatusQuery {
         statuses: args.statuses.clone(),
         blueprint: args.blueprint.clone(),
-        limit: usize::try_from(args.limit).unwrap_or(usize::MAX),
+        limit,
         ..StatusQuery::default()
     };
-    if args.stalled {
-        if !args.statuses.is_empty() && !args.statuses.contains(&RunStatus::Running) {
-            return Ok(Vec::new());
-        }
-        let age = i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX);
-        query.statuses = vec![RunStatus::Running];
-        query.touched_before = Some(Timestamp::from_millis(now.millis().saturating_sub(age)));
-    }
-    let page = cluster.state.list_statuses(&query).await?;
-    let mut items: Vec<StatusItem> = page.items.into_iter().map(|found| found.item).collect();
+    let mut items = if args.stalled {
+        stalled(cluster, now, stalled_after, &query).await?
+    } else {
+        list(cluster, &query).await?
+    };
     items.sort_by_key(|item| Reverse(item.started_at));
+    items.truncate(limit);
     Ok(items)
+}
+
+/// The stalled ones among those that are asked for: runs that nobody touched for long, and those
+/// whose timer is overdue.
+async fn stalled(
+    cluster: &Cluster,
+    now: Timestamp,
+    stalled_after: Duration,
+    wanted: &StatusQuery,
+) -> Result<Vec<StatusItem>, ClusterError> {
+    let age = i64::try_from(stalled_after.as_millis()).unwrap_or(i64::MAX);
+    let before = Some(Timestamp::from_millis(now.millis().saturating_sub(age)));
+    let quiet = StatusQuery { touched_before: before, ..wanted.clone() };
+    let overdue = StatusQuery { due_before: before, ..wanted.clone() };
+    let mut items: Vec<StatusItem> = Vec::new();
+    for (query, statuses) in
+        [(quiet, &[RunStatus::Running][..]), (overdue, &[RunStatus::Running, RunStatus::Awaiting])]
+    {
+        let any = wanted.statuses.is_empty();
+        let statuses: Vec<RunStatus> =
+            statuses.iter().filter(|it| any || wanted.statuses.contains(it)).copied().collect();
+        if statuses.is_empty() {
+            continue;
+        }
+        for item in list(cluster, &StatusQuery { statuses, ..query }).await? {
+            let known = items.iter().any(|known| known.run_id == item.run_id);
+            if !known && item.is_stalled(now, stalled_after) {
+                items.push(item);
+            }
+        }
+    }
+    Ok(items)
+}
+
+async fn list(cluster: &Cluster, query: &StatusQuery) -> Result<Vec<StatusItem>, ClusterError> {
+    let page = cluster.state.list_statuses(query).await?;
+    Ok(page.items.into_iter().map(|found| found.item).collect())
 }
 
 fn print(
@@ -135,7 +164,7 @@ fn print(
 
 fn status(run: &Line) -> Cell {
     match run.status {
-        Some("running") if run.stalled => Cell::toned("running, stalled", Tone::Bad),
+        Some(word) if run.stalled => Cell::toned(format!("{word}, stalled"), Tone::Bad),
         Some("failed") => Cell::toned("failed", Tone::Bad),
         Some("awaiting") => Cell::toned("awaiting", Tone::Notable),
         Some("completed") => Cell::toned("completed", Tone::Good),

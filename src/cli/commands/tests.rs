@@ -223,6 +223,33 @@ async fn runs_are_listed_newest_first() {
 }
 
 #[tokio::test]
+async fn runs_with_an_overdue_timer_are_stalled() {
+    let asleep = |id: &str, touched, due| StatusItem {
+        next_due_at: Some(due),
+        ..item(id, RunStatus::Awaiting, 5000, touched)
+    };
+    let statuses = vec![
+        asleep("overdue", 4000, ago(301)),
+        asleep("lately", 4000, ago(300)),
+        asleep("to come", 4000, NOW + Duration::from_secs(60)),
+        asleep("touched", 10, ago(301)),
+        StatusItem {
+            next_due_at: Some(NOW + Duration::from_secs(60)),
+            ..item("busy", RunStatus::Running, 5000, 4000)
+        },
+        item("asks", RunStatus::Awaiting, 5000, 4000),
+    ];
+    let fake = Fake { statuses, ..full() };
+    let runs = json_of(&fake, &["runs", "--stalled"]).await;
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
+    assert_eq!((&runs[0]["runId"], &runs[0]["status"]), (&json!("overdue"), &json!("awaiting")));
+    let text = run(&fake, &["runs", "--stalled"]).await.text();
+    assert!(text.contains("awaiting, stalled"), "{text}");
+    let running = json_of(&fake, &["runs", "--stalled", "--status", "running"]).await;
+    assert_eq!(running, json!([]));
+}
+
+#[tokio::test]
 async fn runs_are_chosen_by_status_blueprint_and_stalling() {
     let ids = async |arguments: &[&str]| -> Vec<String> {
         let runs = json_of(&full(), &[&["runs"], arguments].concat()).await;

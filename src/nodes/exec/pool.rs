@@ -20,6 +20,9 @@ use super::{
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
+/// From which failure in a row on a restart waits for so long that somebody should hear of it.
+const NOTABLE: u32 = 5;
+
 /// Up to n processes, started when they are needed. A request has one for itself; requests wait for
 /// one in the order in which they came.
 pub(super) struct Pool {
@@ -124,8 +127,16 @@ impl Lease<'_> {
         let mut state = self.pool.state();
         let longest = delay(state.failures);
         state.failures = state.failures.saturating_add(1);
-        state.start_after =
-            Some(Instant::now() + longest.mul_f64(rand::rng().random_range(0.5..1.0)));
+        let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
+        state.start_after = Some(Instant::now() + wait);
+        if state.failures >= NOTABLE {
+            tracing::warn!(
+                node = self.pool.program.name,
+                failures = state.failures,
+                "the program answers nothing: its nodes wait {:.1} s until it is started again",
+                wait.as_secs_f64()
+            );
+        }
     }
 }
 
@@ -144,7 +155,12 @@ impl Drop for Pool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)] // Tests.
+
+    use std::{collections::BTreeMap, path::Path, sync::Arc};
+
     use super::*;
+    use crate::nodes::secret::Mask;
 
     #[test]
     fn restarts_wait_longer_and_longer_up_to_a_limit() {
@@ -153,5 +169,40 @@ mod tests {
             .map(|failures| delay(failures).as_millis())
             .collect();
         assert_eq!(delays, [100, 200, 400, 6_400, 10_000, 10_000, 10_000]);
+    }
+
+    /// Collects what is logged.
+    #[derive(Clone)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn that_restarts_wait_long_is_said() {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let lines = Lines(said.clone());
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let command = ["false".to_owned()];
+        let program =
+            Program::new("bust", &command, BTreeMap::new(), Path::new("."), Mask::default());
+        let pool = Pool::new(program.unwrap(), 1);
+        for failures in 1..=NOTABLE {
+            let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+            assert_eq!(said, "", "before failure {failures}");
+            pool.lease().await.unwrap().failed();
+        }
+        let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+        assert!(said.contains("WARN") && said.contains("the program answers nothing"), "{said}");
+        assert!(said.contains("node=\"bust\" failures=5"), "{said}");
     }
 }

@@ -132,6 +132,16 @@ fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
     if let Some(error) = &item.error {
         return (error.as_str().into(), Role::TextError);
     }
+    if let Some(due) = item.next_due_at.filter(|_| !item.status.is_some_and(RunStatus::is_final)) {
+        return if due > now {
+            let left = text::whole_age(now.until(due));
+            (format!("timer due in {left}").into(), Role::TextDim)
+        } else {
+            let late = text::whole_age(now.since(due));
+            let role = if row.stalled { Role::TextError } else { Role::TextDim };
+            (format!("timer due since {late}").into(), role)
+        };
+    }
     if row.stalled {
         let worker = item.worker.as_ref().map(|worker| format!(", last by {worker}"));
         let quiet = text::whole_age(now.since(item.last_updated));
@@ -139,10 +149,6 @@ fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
             format!("silent for {quiet}{}", worker.unwrap_or_default()).into(),
             Role::TextError,
         );
-    }
-    if let Some(due) = item.next_due_at.filter(|due| *due > now) {
-        let left = text::whole_age(now.until(due));
-        return (format!("timer due in {left}").into(), Role::TextDim);
     }
     match (item.status, &item.parent_run_id) {
         (Some(RunStatus::Awaiting), _) => ("waits for an answer".into(), Role::RunAwaiting),
