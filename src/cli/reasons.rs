@@ -32,7 +32,7 @@ fn step(remedy: Remedy, worker: Option<&Worker>) -> Step {
     match remedy {
         Remedy::Nothing | Remedy::StartWorker(_) | Remedy::MendService(_) => Step::Nothing,
         Remedy::Wait { until } => Step::Wait(until),
-        Remedy::EndTimer { run, node, .. } => {
+        Remedy::EndTimer { run, node, .. } | Remedy::FireTimer { run, node } => {
             Step::Do(Operation::Resume { run, node, action: None, output: None })
         }
         Remedy::Answer { run, node, .. } => Step::Answer { run, node },

@@ -410,6 +410,15 @@ pub enum Batch {
     },
 }
 
+impl Entry {
+    /// Whether its message is behind one that was sent at `oldest` and still waits: then it is in
+    /// the queue, too. One that was sent for later stands where it became visible.
+    pub(crate) fn is_behind(&self, oldest: Option<Timestamp>) -> bool {
+        let sent = self.enqueued_at.map(|at| self.due_at.map_or(at, |due| due.max(at)));
+        matches!((sent, oldest), (Some(sent), Some(oldest)) if sent > oldest)
+    }
+}
+
 impl Default for Entry {
     fn default() -> Self {
         Self {

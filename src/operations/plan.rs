@@ -11,6 +11,7 @@ use crate::{
     },
     worker::{
         ReconcileReport, SessionError,
+        reconciler::QueueAge,
         session::{Freshness, Loyalty},
     },
 };
@@ -99,7 +100,7 @@ impl Operations {
     ) -> Result<Plan, OperationError> {
         let document = self.read(run).await?;
         let idle = if nodes.is_empty() && !document.status().is_final() {
-            self.core.diagnose(run, &document).await?.enqueue
+            self.core.diagnose(run, &document, &QueueAge::default()).await?.enqueue
         } else {
             // A cancelled run's nodes have stopped, whatever their leases say.
             document.ready().cloned().collect()
@@ -141,7 +142,7 @@ impl Operations {
         let Some(document) = self.core.fresh(run).await? else {
             return self.plan_never_started(run).await;
         };
-        let diagnosis = self.core.diagnose(run, &document).await?;
+        let diagnosis = self.core.diagnose(run, &document, &QueueAge::default()).await?;
         let mut plan = Plan {
             run: run.clone(),
             changes: Vec::new(),
@@ -225,7 +226,7 @@ impl Operations {
         if rev != plan.rev {
             return Err(OperationError::Refused { run: run.clone(), refusal: Refusal::Moved });
         }
-        let enqueued = self.core.reconcile_run(run).await?;
+        let enqueued = self.core.reconcile_run(run, &QueueAge::default()).await?;
         let status = match self.core.fresh(run).await? {
             Some(document) => document.status(),
             None => {
@@ -254,8 +255,9 @@ impl Operations {
     /// Has these runs move again.
     pub async fn reconcile(&self, runs: &[RunId]) -> ReconcileReport {
         let mut report = ReconcileReport { stalled_runs: runs.len(), ..ReconcileReport::default() };
+        let age = QueueAge::default();
         for run in runs {
-            report.add(run.clone(), self.core.reconcile_run(run).await);
+            report.add(run.clone(), self.core.reconcile_run(run, &age).await);
         }
         report
     }

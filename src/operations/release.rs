@@ -5,7 +5,7 @@ use crate::{
     blueprint::RunId,
     cluster::{Key, Ownership},
     engine::Refusal,
-    worker::SessionError,
+    worker::{SessionError, reconciler::QueueAge},
 };
 
 /// What taking leases away would do.
@@ -70,7 +70,7 @@ impl Operations {
         if released == 0 {
             return Err(OperationError::Refused { run: run.clone(), refusal: Refusal::Moved });
         }
-        let enqueued = match self.core.reconcile_run(run).await {
+        let enqueued = match self.core.reconcile_run(run, &QueueAge::default()).await {
             // Its own message comes back to a worker that has the blueprint.
             Err(SessionError::Blueprint(_)) => Vec::new(),
             enqueued => enqueued?,

@@ -12,13 +12,12 @@ use std::{
 
 use tokio::sync::Notify;
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::run_log::{RunLog, RunLogLayer};
 use crate::{
     engine::Timestamp,
     log_text::{cut, log_text},
-    nodes::IN_NODE,
 };
 
 /// How many lines may wait to be fetched before some are lost.
@@ -104,23 +103,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     tui_logger::set_buffer_depth(TAIL);
-    tui_logger::set_default_level(tail_level(level));
-    // The spans around attempts are for the log by run: in every line they would be noise.
-    let tail = tui_logger::TuiTracingSubscriberLayer
-        .with_filter(filter_fn(|metadata| metadata.target() != IN_NODE));
+    // What is put there was asked for.
+    tui_logger::set_default_level(log::LevelFilter::Trace);
     let all = Collect { level, pipe: LogPipe::of_process().clone() };
-    all.and_then(tail).and_then(RunLogLayer(RunLog::of_process()))
-}
-
-fn tail_level(level: LevelFilter) -> tui_logger::LevelFilter {
-    match level {
-        LevelFilter::OFF => tui_logger::LevelFilter::Off,
-        LevelFilter::ERROR => tui_logger::LevelFilter::Error,
-        LevelFilter::WARN => tui_logger::LevelFilter::Warn,
-        LevelFilter::INFO => tui_logger::LevelFilter::Info,
-        LevelFilter::DEBUG => tui_logger::LevelFilter::Debug,
-        _ => tui_logger::LevelFilter::Trace,
-    }
+    all.and_then(RunLogLayer(RunLog::of_process()))
 }
 
 /// Where the log lines of this process are fetched.
@@ -146,7 +132,25 @@ impl<S: Subscriber> Layer<S> for Collect {
         }
         let target = Cow::Borrowed(metadata.target());
         let text = cut(log_text(event), LINE);
+        // As text: tui-logger's own layer puts the message among the fields, by their names.
+        tui_logger::Drain::new().log(
+            &log::Record::builder()
+                .args(format_args!("{text}"))
+                .level(tail_level(*metadata.level()))
+                .target(&target)
+                .build(),
+        );
         self.pipe.put(LogLine { at: now(), level: *metadata.level(), target, text });
+    }
+}
+
+fn tail_level(level: Level) -> log::Level {
+    match level {
+        Level::ERROR => log::Level::Error,
+        Level::WARN => log::Level::Warn,
+        Level::INFO => log::Level::Info,
+        Level::DEBUG => log::Level::Debug,
+        Level::TRACE => log::Level::Trace,
     }
 }
 

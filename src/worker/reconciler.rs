@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use super::{
     Worker,
@@ -15,7 +16,8 @@ use crate::{
     blueprint::{NodeId, RunId},
     cluster::{Holder, Key, Lane, Neighbours, StatusItem, StatusQuery},
     engine::{
-        Awaits, Continuation, Event, NodeState, RunDocument, RunStatus, Timestamp, lost_outputs,
+        Awaits, Continuation, Entry, Event, NodeState, RunDocument, RunStatus, Timestamp,
+        lost_outputs,
     },
 };
 
@@ -64,6 +66,31 @@ pub(crate) struct Diagnosis {
     pub(crate) unknown_routes: Vec<RouteUnknown>,
     /// Whether the run has ended and only its closing work is left.
     pub(crate) unclosed: bool,
+}
+
+/// How old the oldest message in the queue is: asked for when it is first needed, and kept for a
+/// pass. What it says later is older than the truth, which only leaves more nodes alone.
+#[derive(Debug, Default)]
+pub(crate) struct QueueAge(OnceCell<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    at: Timestamp,
+    oldest: Option<Timestamp>,
+}
+
+impl QueueAge {
+    /// Whether the message of a node is still in the queue, as far as that can be told: behind an
+    /// older one, or sent since somebody looked.
+    async fn holds(&self, entry: &Entry, core: &Core) -> Result<bool, SessionError> {
+        let look = async || {
+            let (at, queue) = (core.now(), &core.cluster().queue);
+            let depth = core.patience().call(|| queue.depth(Lane::Jobs)).await?;
+            Ok::<_, SessionError>(Seen { at, oldest: depth.oldest })
+        };
+        let seen = self.0.get_or_try_init(look).await?;
+        Ok(entry.is_behind(seen.oldest) || entry.enqueued_at.is_some_and(|sent| sent > seen.at))
+    }
 }
 
 impl Worker {
@@ -152,13 +179,14 @@ impl Core {
         stalled_after: Duration,
     ) -> Result<ReconcileReport, SessionError> {
         let mut report = ReconcileReport::default();
+        let age = QueueAge::default();
         for item in self.stalled(stalled_after).await? {
             report.stalled_runs += 1;
-            let outcome = self.reconcile_run(&item.run_id).await;
+            let outcome = self.reconcile_run(&item.run_id, &age).await;
             report.add(item.run_id, outcome);
         }
         for run in self.long_awaiting(stalled_after).await? {
-            match self.reconcile_run(&run).await {
+            match self.reconcile_run(&run, &age).await {
                 // It only waits, as it says.
                 Ok(enqueued) if enqueued.is_empty() => {}
                 outcome => {
@@ -171,7 +199,11 @@ impl Core {
     }
 
     /// Has a run move again, if something in it should. Returns the nodes that were enqueued.
-    pub(crate) async fn reconcile_run(&self, run: &RunId) -> Result<Vec<NodeId>, SessionError> {
+    pub(crate) async fn reconcile_run(
+        &self,
+        run: &RunId,
+        age: &QueueAge,
+    ) -> Result<Vec<NodeId>, SessionError> {
         let session = self.session(run);
         let Some(document) = session.document(Freshness::Now).await? else {
             return self.never_started(run).await;
@@ -183,7 +215,7 @@ impl Core {
         } else {
             document
         };
-        let diagnosis = self.diagnose(run, &document).await?;
+        let diagnosis = self.diagnose(run, &document, age).await?;
         if diagnosis.unclosed {
             let graph = session
                 .graph(&document)
@@ -220,6 +252,7 @@ impl Core {
         &self,
         run: &RunId,
         document: &RunDocument,
+        age: &QueueAge,
     ) -> Result<Diagnosis, SessionError> {
         let head = document.head();
         let mut diagnosis = Diagnosis::default();
@@ -228,15 +261,10 @@ impl Core {
             return Ok(diagnosis);
         }
         let now = self.now();
-        let queue = &self.cluster().queue;
-        let oldest = self.patience().call(|| queue.depth(Lane::Jobs)).await?.oldest;
         for node in document.ready() {
             let Some(entry) = document.entry(node) else { continue };
-            // A message sent after the oldest that still waits is still there itself.
-            let queued =
-                matches!((entry.enqueued_at, oldest), (Some(at), Some(oldest)) if at > oldest);
             let later = entry.due_at.is_some_and(|due| due + TIMER_GRACE > now);
-            if queued || later || self.is_leased(run, node).await? {
+            if later || age.holds(entry, self).await? || self.is_leased(run, node).await? {
                 continue;
             }
             diagnosis.enqueue.push(node.clone());
@@ -246,6 +274,8 @@ impl Core {
             let stuck = match (&entry.state, &entry.awaits) {
                 (NodeState::Awaiting, Some(Awaits::Timer)) => {
                     entry.due_at.is_some_and(|due| due + TIMER_GRACE < now)
+                        && !age.holds(entry, self).await?
+                        && !self.is_leased(run, node).await?
                 }
                 (NodeState::Awaiting, Some(Awaits::Child { run: child, status })) => {
                     let child = self.fresh(child).await?;

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use flowcraft_tui::{cluster::Lane, engine::RunStatus};
+use flowcraft_tui::{cluster::Lane, engine::RunStatus, operations::Operations};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
     fencing::reconciling,
     stage::{Stage, blueprint, pass},
+    tampered::Tampered,
 };
 
 fn sleeper() -> Stage {
@@ -119,7 +120,7 @@ async fn rule_8_a_status_is_touched_seldom_while_nothing_changes() {
     let nodes: Vec<_> = (0..200).map(|n| json!([format!("n{n}"), "busy", {"ms": 50}])).collect();
     let edges: Vec<_> = (1..200).map(|n| json!([format!("n{}", n - 1), format!("n{n}")])).collect();
     let mut stage = Stage::of(&json!(nodes), &json!(edges));
-    let counted = crate::tampered::Tampered::counting(&stage.cluster);
+    let counted = Tampered::counting(&stage.cluster);
     stage.run_worker(&stage.make_worker_on(counted.cluster(), crate::stage::alone("w")));
     let run = stage.start().await;
     assert_eq!(stage.settled(&run).await.status, RunStatus::Completed);
@@ -164,4 +165,57 @@ async fn rule_9_what_was_lost_is_enqueued_once() {
     assert_eq!(runs.len(), 20);
     // Those that were enqueued first are as old as the oldest message: they may be there twice.
     assert!(runs.values().all(|count| *count <= 2), "{runs:?}");
+}
+
+/// Runs that have slept for long enough, one after the other, and that nobody wakes.
+async fn overslept(runs: usize) -> Stage {
+    let mut stage = sleeper();
+    let worker = stage.worker("w");
+    for number in 0..runs {
+        stage.operations.start(stage.request(&format!("r{number}"), &json!({}))).await.unwrap();
+        pass(1).await;
+    }
+    worker.drain();
+    pass(3_600).await;
+    assert_eq!(stage.depth(Lane::Jobs).await, runs as u64, "each sleep has its message");
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_9_overdue_timers_in_a_backlog_do_not_flood_the_queue() {
+    let stage = overslept(20).await;
+    for _ in 0..10 {
+        pass(600).await;
+        stage.operations.reconcile_stalled(Duration::from_mins(5)).await.unwrap();
+    }
+    assert_eq!(stage.depth(Lane::Jobs).await, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_over_many_runs_asks_once_how_old_the_queue_is() {
+    let stage = overslept(20).await;
+    pass(600).await;
+    let counted = Tampered::counting(&stage.cluster);
+    let operations = Operations::new(counted.cluster(), stage.library.clone(), "operator");
+    let report = operations.reconcile_stalled(Duration::from_mins(5)).await.unwrap();
+    assert_eq!((report.stalled_runs, counted.calls("depth")), (20, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_9_overdue_timers_whose_messages_are_lost_are_enqueued_once() {
+    let mut stage = overslept(20).await;
+    assert_eq!(stage.lose_messages().await.len(), 20);
+    for _ in 0..5 {
+        pass(600).await;
+        stage.operations.reconcile_stalled(Duration::from_mins(5)).await.unwrap();
+    }
+    let depth = stage.depth(Lane::Jobs).await;
+    // Those that were enqueued first are as old as the oldest message: they may be there twice.
+    assert!((20..=40).contains(&depth), "{depth} messages");
+    stage.worker("w2");
+    for number in 0..20 {
+        let run = format!("r{number}").into();
+        assert_eq!(stage.ended(&run).await.status, RunStatus::Completed);
+    }
+    assert_eq!(stage.count("b"), 20);
 }

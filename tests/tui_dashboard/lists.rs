@@ -50,8 +50,8 @@ fn a_filter_says_what_it_leaves_and_how_it_may_go_on() {
 fn a_list_that_lacks_older_runs_says_so() {
     for (older, said) in [
         (OlderRuns::Coming, "done  reading older …"),
-        (OlderRuns::LeftOut, "done  the newest 10 "),
-        (OlderRuns::None, "done ━"),
+        (OlderRuns::LeftOut, "2 done  the newest 10  1 cancelled ━"),
+        (OlderRuns::None, "2 done  1 cancelled ━"),
     ] {
         let mut snapshot = snapshot();
         let mut view = RunsView::clone(&snapshot.runs.data);

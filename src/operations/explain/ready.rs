@@ -46,7 +46,7 @@ pub(super) fn judge(
 /// enqueued later than the oldest message that waits: it takes that for one of those behind it.
 fn put_back(subject: &Subject, node: &NodeId, entry: &Entry, around: &Surroundings) -> Remedy {
     let oldest = around.queue.as_ref().ok().and_then(|queue| queue.oldest);
-    if matches!((entry.enqueued_at, oldest), (Some(at), Some(oldest)) if at > oldest) {
+    if entry.is_behind(oldest) {
         let (run, nodes) = (subject.run.clone(), vec![node.clone()]);
         return Remedy::Requeue { run, nodes, first: Mend::Nothing };
     }

@@ -30,6 +30,13 @@ pub enum Remedy {
         /// When it is due.
         due: Timestamp,
     },
+    /// End a sleep that is over, and that nobody ends.
+    FireTimer {
+        /// The run.
+        run: RunId,
+        /// The node that sleeps.
+        node: NodeId,
+    },
     /// Somebody has to answer.
     Answer {
         /// The run.
@@ -160,6 +167,7 @@ impl Remedy {
             Self::EndTimer { node, due, .. } => {
                 format!("wait until {}, or end the sleep of node \"{node}\" now", ahead(now, *due))
             }
+            Self::FireTimer { node, .. } => format!("end the sleep of node \"{node}\""),
             Self::Answer { node, actions, .. } => match actions.as_slice() {
                 [] => format!("answer node \"{node}\""),
                 some => format!("answer node \"{node}\": {}", some.join(" or ")),
@@ -230,6 +238,9 @@ impl fmt::Display for Remedy {
                 word(run),
                 word(node)
             ),
+            Self::FireTimer { run, node } => {
+                write!(f, "flowcraft-tui resume {} --node {}", word(run), word(node))
+            }
             Self::Answer { run, node, actions } => {
                 write!(f, "flowcraft-tui resume {} --node {}", word(run), word(node))?;
                 if !actions.is_empty() {

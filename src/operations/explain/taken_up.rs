@@ -385,7 +385,7 @@ fn absent(task: Task<'_>, queue: &QueueSeen, around: &Surroundings) -> Cause {
     let now = around.now;
     let mut evidence = vec![task.what];
     if !queue.is_whole() {
-        let behind = matches!((task.entry.enqueued_at, queue.oldest), (Some(at), Some(oldest)) if at > oldest);
+        let behind = task.entry.is_behind(queue.oldest);
         evidence.push(format!(
             "its message is not among the first {} of {} in the queue, which is as far as one can \
              look",

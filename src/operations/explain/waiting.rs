@@ -45,7 +45,14 @@ fn timer(
     let due = entry.due_at.unwrap_or_default();
     if due + GRACE < now {
         let what = format!("the timer of node \"{node}\" was due {}", past(now, due));
-        let remedy = Remedy::Reconcile(subject.run.clone());
+        // A reconcile takes a message behind older ones for one that waits.
+        let oldest = around.queue.as_ref().ok().and_then(|queue| queue.oldest);
+        let run = subject.run.clone();
+        let remedy = if entry.is_behind(oldest) {
+            Remedy::FireTimer { run, node: node.clone() }
+        } else {
+            Remedy::Reconcile(run)
+        };
         let task = Task { node, entry, what, since: Some(due), remedy };
         return taken_up::judge(subject, document, task, around);
     }

@@ -53,8 +53,12 @@ pub(super) fn draw(app: &App, canvas: &mut Canvas<'_>, area: Rect) {
                 OlderRuns::Coming => "  reading older …".to_owned(),
                 OlderRuns::LeftOut => format!("  the newest {}", source.data.len()),
             };
+            let cancelled = match counts.cancelled {
+                0 => String::new(),
+                some => format!("  {some} cancelled"),
+            };
             format!(
-                "Runs{by}  {} running  {} awaiting  {} failed  {} done{older}",
+                "Runs{by}  {} running  {} awaiting  {} failed  {} done{older}{cancelled}",
                 counts.running, counts.awaiting, counts.failed, counts.completed
             )
         }

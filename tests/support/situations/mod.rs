@@ -208,7 +208,7 @@ impl Broken {
                 let causes = operations.explain(child).await.map_err(|error| error.to_string())?;
                 return Box::pin(self.apply(&causes[0].remedy.clone())).await;
             }
-            Remedy::EndTimer { run, node, .. } => {
+            Remedy::EndTimer { run, node, .. } | Remedy::FireTimer { run, node } => {
                 operations.plan_answer(run, answer(node, None)).await
             }
             Remedy::Answer { run, node, actions } => {

@@ -12,6 +12,7 @@ use flowcraft_tui::{
     worker::WorkerConfig,
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     Broken, Set, Situation,
@@ -39,6 +40,12 @@ pub(super) fn situations() -> Vec<Situation> {
             NoMessage,
             &["the timer of node \"s\" was due", "(10m"],
             overdue,
+        ),
+        Situation::new(
+            "the message of its timer is lost, an older one still waits",
+            NoMessage,
+            &["the timer of node \"s\" was due", "resume r --node s"],
+            overdue_behind_an_older_one,
         ),
         Situation::new(
             "its timer is overdue, and nobody is there",
@@ -131,6 +138,31 @@ async fn overdue(cluster: Cluster) -> Broken {
     let due = Timestamp::from_millis(now.millis() - 600_000);
     change(&broken.stage, &broken.run, "s", |entry| entry.due_at = Some(due)).await;
     broken
+}
+
+async fn overdue_behind_an_older_one(cluster: Cluster) -> Broken {
+    let nodes = json!([["s", "sleep", {"duration": "1h"}]]);
+    let blueprints = vec![
+        blueprint("b", &nodes, &json!([])),
+        blueprint("slow", &json!([["h", "hang"]]), &json!([])),
+    ];
+    let mut set = Set::on(cluster, blueprints);
+    set.worker_as(WorkerConfig { slots: 1, ..quick("w") }).await;
+    let run = set.start("r").await;
+    set.until_says(&run, RunStatus::Awaiting).await;
+    set.start_of("slow", "slow").await;
+    set.until_started("h", 1).await;
+    set.start_of("slow", "older").await;
+    // A queue tells times apart by the second.
+    sleep(Duration::from_millis(1_100)).await;
+    // As after a reconcile whose message got lost in turn.
+    let now = set.stage.cluster.clock.now();
+    change(&set.stage, &run, "s", |entry| {
+        entry.due_at = Some(Timestamp::from_millis(now.millis() - 600_000));
+        entry.enqueued_at = Some(now);
+    })
+    .await;
+    Broken::new(set, run)
 }
 
 async fn overdue_and_nobody(cluster: Cluster) -> Broken {
