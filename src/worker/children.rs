@@ -223,7 +223,8 @@ impl Core {
     }
 
     /// Creates the status item and the document of a run that begins. Both may be there already,
-    /// from an earlier try.
+    /// from an earlier try. What neighbours must know comes first: where that fails, nothing of the
+    /// run is there that would have to be put in order.
     pub(crate) async fn begin(
         &self,
         run: &RunId,
@@ -232,6 +233,7 @@ impl Core {
     ) -> Result<(), SessionError> {
         let session = self.session(run);
         let state = &self.cluster().state;
+        let had_a_namesake = self.tell_blueprint(run, graph).await?;
         let item =
             status::status_item(&self.shared, &session, &self.name, document, graph, self.now());
         let created = self.patience().call(|| state.create_status(&item)).await;
@@ -246,7 +248,6 @@ impl Core {
             Err(error) if error.fault == Fault::Conflict => {}
             Err(error) => return Err(error.into()),
         }
-        let had_a_namesake = self.tell_blueprint(run, graph).await?;
         match self.patience().call(|| state.create_document(run, &document)).await {
             Ok(version) => {
                 session.created(document.clone(), version).await;

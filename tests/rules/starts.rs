@@ -101,6 +101,17 @@ async fn rule_11_a_start_that_stopped_before_its_document_is_marked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_11_a_start_that_cannot_tell_the_neighbours_leaves_nothing() {
+    let mut stage = ab();
+    stage.cluster.neighbours = Neighbours::JavaScript;
+    start_without(&stage, "set_if_absent").await;
+    assert!(stage.operations.status(&"r".into()).await.unwrap().is_none());
+    stage.worker("w");
+    let started = stage.operations.start(stage.request("r", &json!({"k": 1}))).await.unwrap();
+    assert_eq!(stage.settled(&started.run).await.status, RunStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_11_a_start_that_stopped_before_its_messages_is_mended() {
     let mut stage = ab();
     start_without(&stage, "send").await;

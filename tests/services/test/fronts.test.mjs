@@ -183,8 +183,10 @@ describe('faults of Redis', () => {
   test('all connections dropped, and new ones', async () => {
     const client = redis();
     await client.ping();
+    // It may have ended by the time that the rule is known to be set.
+    const ended = new Promise((resolve) => { client.once('end', resolve); });
     await running.fault({ service: 'redis', fault: 'reset' });
-    await once(client, 'end');
+    await ended;
     await assert.rejects(redis().ping());
     await running.clearFaults();
     assert.equal(await redis().ping(), 'PONG');
