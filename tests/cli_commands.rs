@@ -167,6 +167,33 @@ fn failed_runs_are_requeued_and_cancelled_ones_stay() {
 }
 
 #[test]
+fn a_start_that_is_too_large_leaves_nothing() {
+    let program = program();
+    let input = json!({ "v": "x".repeat(1_900_000) }).to_string();
+    fs::write(program.path("large.json"), input).unwrap();
+    let start = ["start", "hello", "--run-id", "r", "--input", "@large.json"];
+    for command in [&start[..], &[&start[..], &["--dry-run"]].concat()] {
+        let error = program.error(2, command);
+        assert!(error.contains("run \"r\" can't be started: the run's document would"), "{error}");
+    }
+    assert_eq!(program.json(0, &["runs"]), json!([]));
+}
+
+#[test]
+fn an_answer_without_an_action_says_that_it_takes_every_branch() {
+    let program = program();
+    program.json(0, &["start", "ask", "--run-id", "r"]);
+    work(&program);
+    let changes = |arguments: &[&str]| {
+        let plan = program.json(0, &[&["resume", "r", "--dry-run"], arguments].concat());
+        plan["changes"].to_string()
+    };
+    let every = "no action is named, so every branch is taken: approve, refuse";
+    assert!(changes(&[]).contains(every), "{}", changes(&[]));
+    assert!(!changes(&["--action", "approve"]).contains("every branch"));
+}
+
+#[test]
 fn a_run_without_a_document_is_told_from_one_that_is_not_there() {
     let program = program();
     program.json(0, &["start", "hello", "--run-id", "r"]);

@@ -262,7 +262,7 @@ pub(crate) fn snapshot() -> Snapshot {
         cluster: Arc::from("~/.local/share/flowcraft/cluster.db"),
         queue: live(queue()),
         runs: live(runs()),
-        locks: live(LocksView { locks: locks(), more: true }),
+        locks: live(LocksView { locks: locks(), more: true, ..LocksView::default() }),
         workers: live(WorkersView { workers: workers(), ..WorkersView::default() }),
         warnings: live(warnings()),
         detail: live(Some(detail())),

@@ -56,8 +56,10 @@ pub(crate) fn measure_here(path: &Path) {
     });
     let read = resident();
     let locks = cluster::locks();
-    let locks: Sourced<LocksView> =
-        Sourced { data: Arc::new(LocksView { locks, more: true }), ..snapshot.locks.clone() };
+    let locks: Sourced<LocksView> = Sourced {
+        data: Arc::new(LocksView { locks, more: true, ..LocksView::default() }),
+        ..snapshot.locks.clone()
+    };
     let snapshot = Arc::new(Snapshot { locks, ..(*snapshot).clone() });
     let now = Timestamp::from_seconds(1_800_000_000);
     let mut dashboard = Headless::new(snapshot, now, (200, 60), Access::Full);

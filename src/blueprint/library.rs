@@ -1,7 +1,7 @@
 //! The blueprints that are loaded, kept up with the files they come from.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak, mpsc},
@@ -220,10 +220,34 @@ fn follow(source: &mut Source, changes: &mpsc::Receiver<()>, shared: &Weak<Share
         shared.state.send_if_modified(|current| {
             let differs = state.differs(current);
             if differs {
+                tell(current, &state);
                 *current = Arc::new(state);
             }
             differs
         });
+    }
+}
+
+/// Logs what a change of the files comes to.
+fn tell(before: &LibraryState, now: &LibraryState) {
+    let said: HashSet<String> = before.errors.iter().map(ToString::to_string).collect();
+    for error in &now.errors {
+        let error = error.to_string();
+        if !said.contains(&error) {
+            tracing::warn!(%error, "a blueprint can't be loaded: what was loaded before stays in force");
+        }
+    }
+    for (id, blueprint) in &now.blueprints {
+        match before.blueprints.get(id) {
+            None => tracing::info!(blueprint = %id, "a blueprint was added"),
+            Some(known) if known != blueprint => {
+                tracing::info!(blueprint = %id, "a blueprint was changed");
+            }
+            Some(_) => {}
+        }
+    }
+    for id in before.blueprints.keys().filter(|id| !now.blueprints.contains_key(*id)) {
+        tracing::info!(blueprint = %id, "a blueprint was removed");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     blueprint::{Library, LoadError},
     cluster::Cluster,
-    config::Config,
+    config::{Config, Origin},
     operations::Operations,
 };
 
@@ -74,8 +74,13 @@ pub(super) async fn in_background<T: Send + 'static>(
         .map_err(|error| CliError::failed("a part of the program broke").because(error))
 }
 
-/// Whether a blueprint could not be loaded because there is nothing at its place. The default
-/// folder need not be there.
-pub(super) fn is_missing(error: &LoadError) -> bool {
+/// Whether a blueprint could not be loaded because there is nothing at the default place: that
+/// folder need not be there. One that somebody named must.
+pub(super) fn is_missing(config: &Config, error: &LoadError) -> bool {
+    config.origin("blueprints") == Origin::Default && is_not_found(error)
+}
+
+/// Whether there is nothing where a blueprint was looked for.
+pub(super) fn is_not_found(error: &LoadError) -> bool {
     matches!(error, LoadError::Read { reason, .. } if reason.kind() == ErrorKind::NotFound)
 }

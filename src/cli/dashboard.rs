@@ -156,7 +156,7 @@ async fn show(config: &Config, looks: Looks, stage: Stage, record: Option<Record
         Some(plan) => Some(plan.start(config, &cluster).await?),
         None => None,
     };
-    for error in library.state().errors().iter().filter(|error| !is_missing(error)) {
+    for error in library.state().errors().iter().filter(|error| !is_missing(config, error)) {
         tracing::warn!(%error, "a blueprint is left out");
     }
     let operations = if let Some(worker) = &worker {

@@ -195,7 +195,7 @@ impl From<OperationError> for CliError {
                     "`flowcraft-tui requeue` with `--node {}` runs it again",
                     unknown.node
                 )),
-            OperationError::Session(SessionError::Blueprint(_))
+            OperationError::Session(SessionError::Blueprint(_) | SessionError::TooLarge(..))
             | OperationError::UnknownBlueprint { near: Some(_), .. }
             | OperationError::RunId { .. }
             | OperationError::Exists { .. } => Self::usage(message),

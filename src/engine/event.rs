@@ -188,7 +188,9 @@ pub enum Refusal {
     #[error("the run has no node \"{0}\"")]
     NoSuchNode(NodeId),
     /// Nothing failed and nothing is idle.
-    #[error("nothing to requeue: no node failed, and none is ready without a worker")]
+    #[error(
+        "nothing to requeue: no node failed, and none is ready without a worker or a message in the queue"
+    )]
     NothingToRequeue,
     /// The document is not the one that the plan was made from.
     #[error("the run has moved since the plan was made")]

@@ -39,8 +39,8 @@ pub(crate) use draft::dynamic_definition;
 pub use draft::{Effects, JoinArrival, Work};
 pub use event::{Answer, ChildNews, Event, Refusal, Verdict};
 pub use expression::is_expression;
-pub(crate) use graph::CONTINUE;
 pub use graph::Graph;
+pub(crate) use graph::{CONTINUE, edge_action};
 pub use ledger::{
     Arrival, Awaits, Batch, Closing, DynamicNode, Entry, Head, NodeState, Parent, PastFailure,
     RunStatus, StandIn, StandInOutcome,
@@ -48,6 +48,7 @@ pub use ledger::{
 pub use outcome::{
     Completion, ContextWrite, Continuation, ExecutionRecord, Failure, FailureKind, NewNode,
 };
+pub(crate) use plan::fits;
 pub use plan::{COMMIT_LIMIT, Planner, lost_outputs};
 pub use redrive::reachable_work;
 pub(crate) use routing::resolve_input;

@@ -125,6 +125,12 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Whether a document that is to be created is small enough for a run to go on with; if not, why.
+pub(crate) fn fits(document: &RunDocument, measure: Measure) -> Result<(), String> {
+    let bytes = document.measured(measure);
+    if bytes > COMMIT_LIMIT { Err(too_large(document, bytes)) } else { Ok(()) }
+}
+
 fn too_large(document: &RunDocument, bytes: usize) -> String {
     let keys: Vec<_> = document
         .largest_keys(3)

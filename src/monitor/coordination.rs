@@ -1,6 +1,9 @@
 //! Leases and heartbeats as sources.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -10,7 +13,8 @@ use super::{
     source::Source,
 };
 use crate::{
-    cluster::{Clock, CoordinationStore, Meter, Result},
+    blueprint::WorkerName,
+    cluster::{Clock, CoordinationStore, HeldLock, Meter, Result},
     engine::Timestamp,
 };
 
@@ -18,7 +22,58 @@ use crate::{
 const LOCKS: usize = 10_000;
 
 /// Asks for the leases that are held.
-pub(super) struct LocksSource(pub(super) Arc<dyn CoordinationStore>);
+pub(super) struct LocksSource {
+    store: Arc<dyn CoordinationStore>,
+    clock: Arc<dyn Clock>,
+    /// Holders that the list of workers did not have when they were first seen: since when, and what
+    /// was found when the workers were asked for once more.
+    strangers: BTreeMap<WorkerName, (Timestamp, Stranger)>,
+}
+
+/// A holder that the list of workers lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stranger {
+    /// It came since the list was made.
+    New,
+    /// It has no heartbeat.
+    Gone,
+}
+
+impl LocksSource {
+    pub(super) fn new(store: Arc<dyn CoordinationStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, strangers: BTreeMap::new() }
+    }
+
+    /// The holders that are not in the list of workers, and yet alive. Asks for the workers where
+    /// there is a holder that nobody knows.
+    async fn newcomers(
+        &mut self,
+        locks: &[HeldLock],
+        workers: &Sourced<WorkersView>,
+    ) -> Result<BTreeSet<WorkerName>> {
+        let listed: HashSet<&WorkerName> =
+            workers.data.workers.iter().map(|beat| &beat.name).collect();
+        let holders = locks.iter().filter_map(|lock| lock.holder.as_ref());
+        let unlisted: BTreeSet<&WorkerName> =
+            holders.filter(|holder| !listed.contains(holder)).collect();
+        self.strangers.retain(|name, (since, what)| {
+            // A list that was made since has those that live.
+            let listed_since = workers.updated_at.is_some_and(|at| at > *since);
+            unlisted.contains(name) && (*what == Stranger::Gone || !listed_since)
+        });
+        if unlisted.iter().any(|name| !self.strangers.contains_key(*name)) {
+            let now = self.clock.now();
+            let alive = self.store.workers().await?;
+            for name in unlisted {
+                let found = alive.iter().any(|beat| beat.name == *name);
+                let what = if found { Stranger::New } else { Stranger::Gone };
+                self.strangers.insert(name.clone(), (now, what));
+            }
+        }
+        let new = self.strangers.iter().filter(|(_, (_, what))| *what == Stranger::New);
+        Ok(new.map(|(name, _)| name.clone()).collect())
+    }
+}
 
 #[async_trait]
 impl Source for LocksSource {
@@ -29,8 +84,9 @@ impl Source for LocksSource {
     }
 
     async fn look(&mut self, current: &Snapshot) -> Result<Option<LocksView>> {
-        let locks = self.0.locks(LOCKS).await?;
-        let view = LocksView { more: locks.len() >= LOCKS, locks };
+        let locks = self.store.locks(LOCKS).await?;
+        let newcomers = self.newcomers(&locks, &current.workers).await?;
+        let view = LocksView { more: locks.len() >= LOCKS, locks, newcomers };
         Ok(Some(view).filter(|view| *view != *current.locks.data))
     }
 }

@@ -313,10 +313,8 @@ impl NodeRow {
         let holder = lock.filter(|_| state == NodeShown::Running).map(|lock| {
             lock.holder.as_ref().map_or_else(|| lock.value.clone(), ToString::to_string)
         });
-        let ran = entry
-            .by
-            .as_deref()
-            .map(|by| crate::cluster::Holder::worker_of(by).unwrap_or(by).to_owned());
+        // An answer bears the name of no worker.
+        let ran = entry.by.as_deref().and_then(crate::cluster::Holder::worker_of);
         Self {
             id: id.clone(),
             uses: uses.or_else(|| entry.dynamic.as_ref().map(|dynamic| dynamic.uses.clone())),
@@ -328,7 +326,7 @@ impl NodeRow {
             finished_at: entry.finished_at,
             tries: entry.tries.clone(),
             due_at: entry.due_at,
-            worker: holder.or(ran),
+            worker: holder.or_else(|| ran.map(str::to_owned)),
             error: entry.error.clone(),
             action: entry.action.clone(),
             awaits: entry.awaits.clone(),

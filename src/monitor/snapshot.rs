@@ -3,13 +3,13 @@
 //! What is in it is also written to recordings (`crate::recording`): a new member of a part needs a
 //! default for reading older ones, and a new part a line in the recording's table of parts.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{cost_view::CostView, detail::RunDetail, runs_view::RunsView, warnings::Warnings};
 use crate::{
-    blueprint::{BlueprintId, NodeId, RunId},
+    blueprint::{BlueprintId, NodeId, RunId, WorkerName},
     cluster::{DeadLetter, Heartbeat, HeldLock, Job, Peeked},
     engine::Timestamp,
     operations::{Letter, Symptom},
@@ -54,7 +54,8 @@ impl Snapshot {
             (None, _) => HolderState::Foreign,
             (Some(_), SourceState::Loading) => HolderState::Unknown,
             (Some(worker), _) => {
-                if self.workers.data.workers.iter().any(|beat| beat.name == *worker) {
+                let listed = self.workers.data.workers.iter().any(|beat| beat.name == *worker);
+                if listed || self.locks.data.newcomers.contains(worker) {
                     HolderState::Alive
                 } else {
                     HolderState::Gone
@@ -216,6 +217,10 @@ pub struct LocksView {
     pub locks: Vec<HeldLock>,
     /// Whether there are more than were read.
     pub more: bool,
+    /// Holders that are alive although the list of workers, which is asked for less often, does not
+    /// have them yet.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub newcomers: BTreeSet<WorkerName>,
 }
 
 /// The workers that are alive.

@@ -113,8 +113,8 @@ impl Monitor {
         let warnings = WarningsSource::new(clock.clone(), library.clone(), limits);
         let detail = DetailSource::new(state, library, watching.clone());
         let workers = WorkersSource::new(coordination.clone(), clock.clone(), meter.clone());
-        let queue = QueueSource::new(queue, clock);
-        let locks = LocksSource(coordination);
+        let queue = QueueSource::new(queue, clock.clone());
+        let locks = LocksSource::new(coordination, clock);
         let (here, wakes) = (|| board.clone(), || waking.clone());
         tokio::spawn(meter.overhead(run(queue, every(at.queue), here(), wakes())));
         tokio::spawn(run(warnings, every(at.warnings), here(), wakes()));

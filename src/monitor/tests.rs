@@ -301,6 +301,28 @@ async fn holders_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_came_since_the_workers_were_asked_for_is_not_taken_for_dead() {
+    let fake = Arc::new(Fake::default());
+    let seldom =
+        super::Intervals { workers: Duration::from_secs(30), ..super::Intervals::default() };
+    let config = MonitorConfig { intervals: seldom, ..MonitorConfig::default() };
+    let mut handle = Monitor::spawn(fake.cluster(), config, Arc::new(|_| None));
+    until(&mut handle, all_live).await;
+    fake.held.lock().workers = vec![heartbeat("new", 0)];
+    fake.held.lock().locks = vec![lock("r", "a", "new")];
+    let holder = |snapshot: &Snapshot| snapshot.holder(&snapshot.locks.data.locks[0]);
+    let snapshot = until(&mut handle, |it| it.locks.data.locks.len() == 1).await;
+    assert!(snapshot.workers.data.workers.is_empty(), "they are not asked for again yet");
+    assert_eq!(holder(&snapshot), HolderState::Alive);
+    until(&mut handle, |it| it.workers.data.workers.len() == 1).await;
+    // It dies: once they are asked for again, it counts as gone.
+    fake.held.lock().workers.clear();
+    until(&mut handle, |it| it.workers.data.workers.is_empty()).await;
+    let snapshot = until(&mut handle, |it| holder(it) != HolderState::Alive).await;
+    assert_eq!(holder(&snapshot), HolderState::Gone);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refresh_asks_at_once_and_dropping_the_handle_ends_it() {
     let fake = Arc::new(Fake::default());
     let slow = super::Intervals { runs: Duration::from_hours(1), ..super::Intervals::default() };

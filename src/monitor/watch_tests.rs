@@ -173,7 +173,7 @@ fn locks_of_the_dead_and_locks_about_to_end() {
         lock("dead", &of("gone"), 45),
         lock("js", "locked", 5),
     ];
-    rig.snapshot.locks = live(LocksView { locks, more: false });
+    rig.snapshot.locks = live(LocksView { locks, ..LocksView::default() });
     let late = (WarningKind::LockExpiring, "lock flowcraft:nodelock:r:late".to_owned());
     assert_eq!(rig.look(), [late], "the heartbeat of a new worker may just not have been seen");
     let found = rig.later(5);

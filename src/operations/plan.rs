@@ -6,8 +6,8 @@ use super::{OperationError, Operations};
 use crate::{
     blueprint::{NodeId, RunId},
     engine::{
-        Answer, Awaits, Continuation, Event, NodeState, Op, Planner, Refusal, RunDocument,
-        RunStatus, Timestamp, Verdict,
+        Answer, Awaits, Continuation, Event, Graph, NodeState, Op, Planner, Refusal, RunDocument,
+        RunStatus, Timestamp, Verdict, edge_action,
     },
     worker::{
         ReconcileReport, SessionError,
@@ -320,15 +320,15 @@ impl Operations {
             effects.timers.into_iter().map(|(work, due)| Change::Message(work.node, Some(due))),
         );
         changes.extend(effects.cancel_children.into_iter().map(Change::ChildCancelled));
-        let ends_sleep = match &event {
-            Event::Answered(Answer { node, .. }) => {
-                let mut waiting = document.awaiting();
-                let node = node.as_ref().or_else(|| waiting.next());
-                node.and_then(|node| document.entry(node))
-                    .is_some_and(|entry| entry.awaits == Some(Awaits::Timer))
+        let mut ends_sleep = false;
+        if let Event::Answered(answer) = &event {
+            let mut waiting = document.awaiting();
+            if let Some(node) = answer.node.as_ref().or_else(|| waiting.next()) {
+                let entry = document.entry(node);
+                ends_sleep = entry.is_some_and(|entry| entry.awaits == Some(Awaits::Timer));
+                changes.extend(every_branch(&graph, node, answer).map(Change::Note));
             }
-            _ => false,
-        };
+        }
         Ok(Plan { run: run.clone(), changes, event, rev: document.head().rev, ends_sleep })
     }
 
@@ -340,6 +340,19 @@ impl Operations {
             read => Ok(read?),
         }
     }
+}
+
+/// What is to be known of an answer that names no action although each edge has one: none of them
+/// matches, so that all are taken.
+fn every_branch(graph: &Graph, node: &NodeId, answer: &Answer) -> Option<String> {
+    if answer.action.as_deref().is_some_and(|action| !action.is_empty()) {
+        return None;
+    }
+    let edges = graph.blueprint().edges.iter().filter(|edge| edge.source == *node);
+    let mut actions = edges.map(edge_action).collect::<Option<Vec<&str>>>()?;
+    actions.dedup();
+    (actions.len() > 1)
+        .then(|| format!("no action is named, so every branch is taken: {}", actions.join(", ")))
 }
 
 /// What a commit changes, for people: the run's status, the states of its nodes, its values.

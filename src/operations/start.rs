@@ -8,8 +8,8 @@ use super::{Change, OperationError, Operations};
 use crate::{
     blueprint::{BlueprintId, Issue, LintContext, RunId, lint},
     cluster::{Job, StatusItem},
-    engine::{Effects, Graph, RunDocument, RunStatus, output_key, start},
-    worker::{core::job_for, session::Freshness},
+    engine::{Effects, Graph, RunDocument, RunStatus, fits, output_key, start},
+    worker::{SessionError, core::job_for, session::Freshness},
 };
 
 /// What to start.
@@ -63,6 +63,8 @@ impl Operations {
         let graph = self.checked(request)?;
         let run = self.run_id(request)?;
         let (document, effects) = start(&graph, &run, request.input.clone(), None, self.core.now());
+        fits(&document, self.cluster().state.measure())
+            .map_err(|why| SessionError::TooLarge(run.clone(), why))?;
         let mut changes = vec![Change::Created(run.clone(), document.context().count())];
         changes.extend(effects.ready.into_iter().map(|work| Change::Message(work.node, None)));
         if self.core.fresh(&run).await?.is_some() {

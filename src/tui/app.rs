@@ -29,7 +29,7 @@ use super::{
     timeline::Timeline,
     under_way::UnderWay,
     values::Values,
-    visits::Visit,
+    visits::{Visit, WantedNode},
 };
 use crate::{
     blueprint::{Blueprint, BlueprintId, RunId},
@@ -167,7 +167,7 @@ pub(crate) struct App {
     /// The runs that were left for one of their kin: where Esc leads to first.
     pub(super) visits: Vec<Visit>,
     /// The node to be selected as soon as the run is read.
-    pub(super) wanted_node: Option<String>,
+    pub(super) wanted_node: WantedNode,
     /// Everything that the run holds.
     pub(super) values: Values,
     /// The log lines by run.
@@ -244,7 +244,7 @@ impl App {
             open_run: None,
             face: RunFace::default(),
             visits: Vec::new(),
-            wanted_node: None,
+            wanted_node: WantedNode::None,
             values: Values::default(),
             run_log: Arc::default(),
             run_logs: RunLogs::default(),

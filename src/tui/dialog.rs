@@ -88,6 +88,8 @@ pub(super) struct Confirm {
     pub(super) scroll: usize,
     /// Why the plan had to be made anew.
     pub(super) moved: Option<String>,
+    /// How many of the marked runs that it is about are not among the rows of the list.
+    pub(super) unseen: usize,
     /// The form to go back to.
     pub(super) back: Option<Box<Dialog>>,
 }

@@ -9,7 +9,11 @@ use super::{
     screen::{RunFace, Screen},
     values::{Folding, Values},
 };
-use crate::{blueprint::RunId, monitor::ChildRun};
+use crate::{
+    blueprint::RunId,
+    engine::RunStatus,
+    monitor::{ChildRun, NodeShown},
+};
 
 /// A run that was left for one of its kin, as it was left.
 pub(super) struct Visit {
@@ -21,6 +25,18 @@ pub(super) struct Visit {
     value: Option<String>,
 }
 
+/// The node that is to be selected as soon as a run is read.
+#[derive(Debug, Default)]
+pub(super) enum WantedNode {
+    /// None: whatever is.
+    #[default]
+    None,
+    /// The one with this id.
+    Named(String),
+    /// The first one that failed, where the run has.
+    Failed,
+}
+
 /// The most that is remembered of the way.
 const WAY: usize = 50;
 
@@ -30,11 +46,15 @@ const ANCESTORS: usize = 8;
 /// Remembers the run that is open, to come back to it.
 pub(super) fn leave(app: &mut App) {
     let Some(run) = app.open_run.clone() else { return };
+    let node = match std::mem::take(&mut app.wanted_node) {
+        WantedNode::Named(node) => Some(node),
+        WantedNode::None | WantedNode::Failed => app.list(ListId::Nodes).pinned.clone(),
+    };
     let visit = Visit {
         run,
         face: app.face,
         focus: app.focus,
-        node: app.wanted_node.take().or_else(|| app.list(ListId::Nodes).pinned.clone()),
+        node,
         folding: app.values.folding.clone(),
         value: app.list(ListId::Context).pinned.clone(),
     };
@@ -50,7 +70,7 @@ pub(super) fn come_back(app: &mut App) -> Option<RunId> {
     show(app, visit.run.clone());
     app.face = visit.face;
     app.focus = visit.focus;
-    app.wanted_node = visit.node;
+    app.wanted_node = visit.node.map_or(WantedNode::None, WantedNode::Named);
     app.values.folding = visit.folding;
     app.lists[ListId::Context as usize].pinned = visit.value;
     Some(visit.run)
@@ -66,17 +86,29 @@ pub(super) fn show(app: &mut App, run: RunId) {
     }
     app.values = Values::default();
     app.run_logs.following = true;
-    app.wanted_node = None;
+    app.wanted_node = WantedNode::Failed;
     app.open_run = Some(run);
     app.relist();
 }
 
-/// Selects the node that was selected when the run was left, as soon as the run is read.
+/// Selects the node that is wanted, as soon as the run is read.
 pub(super) fn catch_up(app: &mut App) {
-    if app.wanted_node.is_none() || app.detail_of(app.shown()).is_none() {
+    if matches!(app.wanted_node, WantedNode::None) {
         return;
     }
-    let Some(node) = app.wanted_node.take() else { return };
+    let Some(detail) = app.detail_of(app.shown()) else { return };
+    let failed = || {
+        let mut nodes = detail.nodes.iter();
+        let node = nodes.find(|node| node.state == NodeShown::Failed)?;
+        (detail.status == Some(RunStatus::Failed)).then(|| node.id.to_string())
+    };
+    let node = match &app.wanted_node {
+        WantedNode::None => None,
+        WantedNode::Named(node) => Some(node.clone()),
+        WantedNode::Failed => failed(),
+    };
+    app.wanted_node = WantedNode::None;
+    let Some(node) = node else { return };
     let count = app.rows.count(ListId::Nodes);
     let row = (0..count).find(|row| app.key(ListId::Nodes, *row).as_deref() == Some(&*node));
     if let Some(row) = row {

@@ -14,7 +14,7 @@ use crate::{
     engine::{
         Awaits, ChildNews, Closing, Completion, Continuation, Effects, Event, Graph, Head,
         NodeState, Op, Parent, RunDocument, RunStatus, Verdict, child_blueprint, child_context,
-        child_result, dynamic_definition, reachable_work, start,
+        child_result, dynamic_definition, fits, reachable_work, start,
     },
 };
 
@@ -109,6 +109,7 @@ impl Worker {
         let (begun, effects) = start(&graph, child, input, Some(parent), core.now());
         if let Err(error) = core.begin(child, &begun, &graph).await {
             return match error {
+                SessionError::TooLarge(..) => Ok(Err(error.to_string())),
                 SessionError::Cluster(error) if matches!(error.fault, Fault::TooLarge { .. }) => {
                     Ok(Err(error.to_string()))
                 }
@@ -233,6 +234,7 @@ impl Core {
     ) -> Result<(), SessionError> {
         let session = self.session(run);
         let state = &self.cluster().state;
+        fits(document, state.measure()).map_err(|why| SessionError::TooLarge(run.clone(), why))?;
         let had_a_namesake = self.tell_blueprint(run, graph).await?;
         let item =
             status::status_item(&self.shared, &session, &self.name, document, graph, self.now());

@@ -323,7 +323,9 @@ pub(super) fn is_passing(error: &SessionError) -> bool {
     match error {
         SessionError::Cluster(error) => error.is_transient() || error.fault == Fault::Conflict,
         SessionError::Blueprint(_) => true,
-        SessionError::NoSuchRun(_) | SessionError::RouteUnknown(_) => false,
+        SessionError::NoSuchRun(_) | SessionError::TooLarge(..) | SessionError::RouteUnknown(_) => {
+            false
+        }
     }
 }
 

@@ -43,6 +43,9 @@ pub enum SessionError {
     /// There is no such run.
     #[error("there is no run \"{0}\"")]
     NoSuchRun(RunId),
+    /// The run can't begin: its document would be too large.
+    #[error("run \"{0}\" can't be started: {1}")]
+    TooLarge(RunId, String),
     /// A JavaScript worker ran a node, and nobody knows where it led to.
     #[error("{0}")]
     RouteUnknown(RouteUnknown),

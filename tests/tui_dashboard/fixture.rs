@@ -356,7 +356,7 @@ pub(crate) fn snapshot() -> Snapshot {
         cluster: Arc::from("~/.local/share/flowcraft/demo.db"),
         queue: live(queue()),
         runs: live(runs(rows())),
-        locks: live(LocksView { locks: locks(), more: false }),
+        locks: live(LocksView { locks: locks(), ..LocksView::default() }),
         workers: live(WorkersView { workers, cost: cost() }),
         detail: live(Some(detail("order-4711"))),
         warnings: live(warnings()),

@@ -294,7 +294,7 @@ fn a_batch() {
 
 #[test]
 fn a_chain() {
-    check("graph_backup", "l l", &backup());
+    check("graph_backup", "", &backup());
 }
 
 #[test]
@@ -571,5 +571,5 @@ fn timelines() {
     check("timeline_report", "v v", &report());
     check("timeline_prices", "v v", &prices());
     check("timeline_photos", "v v j j j", &photos());
-    check("timeline_backup", "v v j j", &backup());
+    check("timeline_backup", "v v", &backup());
 }

@@ -86,6 +86,32 @@ fn a_timer_is_told_from_an_answer() {
 }
 
 #[test]
+fn a_filter_that_means_nothing_is_not_taken() {
+    let mut dashboard = dashboard((80, 24));
+    dashboard.press("2 /");
+    dashboard.type_text("stat:failed");
+    dashboard.press("enter");
+    shows(&mut dashboard, "the filter can't be used");
+    shows(&mut dashboard, "filter: stat:failed");
+    dashboard.press("ctrl-u");
+    dashboard.type_text("status:failed");
+    dashboard.press("enter");
+    shows(&mut dashboard, "/status:failed ━");
+    lacks(&mut dashboard, "filter: ");
+}
+
+#[test]
+fn marks_that_the_list_does_not_show_are_told_before_anything_is_done() {
+    let mut dashboard = dashboard((80, 24));
+    dashboard.press("2 space space /");
+    dashboard.type_text("status:failed");
+    dashboard.press("enter x");
+    shows(&mut dashboard, "2 marked runs are not among those that the list shows.");
+    dashboard.press("esc esc esc space space x");
+    lacks(&mut dashboard, "not among those");
+}
+
+#[test]
 fn terms_with_times_turn_as_time_passes() {
     let mut dashboard = dashboard((80, 24));
     dashboard.press("2 /");

@@ -47,7 +47,7 @@ pub(in crate::cli) async fn list(context: Context<'_>) -> Ended {
             }
         })
         .collect();
-    for error in state.errors().iter().filter(|error| !is_missing(error)) {
+    for error in state.errors().iter().filter(|error| !is_missing(&context.config, error)) {
         tracing::warn!(%error, "a blueprint is left out");
     }
     context.output.report(&lines, |output| {

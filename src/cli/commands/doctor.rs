@@ -11,6 +11,7 @@ use crate::{
     blueprint::{BlueprintId, Code, Issue, Library, LibraryState, LintContext, RunId, lint},
     cli::{
         context::{Context, Ended, is_missing},
+        dashboard::Looks,
         exit::{CliError, Exit},
         kinds::{self, Kind},
         output::Output,
@@ -91,7 +92,7 @@ pub(in crate::cli) async fn run(context: Context<'_>) -> Ended {
         }
         Err(error) => checks.add("cluster", async { Err(error.to_string()) }).await,
     }
-    checks.add("blueprints", async { blueprints(&library.state()) }).await;
+    checks.add("blueprints", async { blueprints(&context, &library.state()) }).await;
     checks.add("implementations", async { implementations(&context, &library) }).await;
     if let Ok(kinds) = kinds::kinds(&context.config) {
         for (name, Kind { settings, definition }) in kinds {
@@ -106,6 +107,7 @@ pub(in crate::cli) async fn run(context: Context<'_>) -> Ended {
 
 fn configuration(context: &Context<'_>) -> Found {
     kinds::kinds(&context.config).map_err(|error| error.to_string())?;
+    Looks::of(&context.config).map_err(|error| error.to_string())?;
     if let [note, ..] = context.config.notes.as_slice() {
         return Err(note.clone());
     }
@@ -277,9 +279,13 @@ async fn neighbours(cluster: &Cluster, library: &Library) -> Found {
     ))
 }
 
-fn blueprints(state: &LibraryState) -> Found {
-    if let Some(error) = state.errors().iter().find(|error| !is_missing(error)) {
-        return Err(error.to_string());
+fn blueprints(context: &Context<'_>, state: &LibraryState) -> Found {
+    let mut errors = state.errors().iter().filter(|error| !is_missing(&context.config, error));
+    if let Some(error) = errors.next() {
+        return Err(match errors.count() {
+            0 => error.to_string(),
+            more => format!("{error} (and {more} more: see `flowcraft-tui blueprints lint`)"),
+        });
     }
     let all = state.blueprints();
     let with_errors: Vec<&str> = all

@@ -40,7 +40,7 @@ pub(in crate::cli) async fn run(
     let registry = kinds::registry(&context.config)?;
     let library = context.watched_library().await?;
     let state = library.state();
-    for error in state.errors().iter().filter(|error| !is_missing(error)) {
+    for error in state.errors().iter().filter(|error| !is_missing(&context.config, error)) {
         tracing::warn!(%error, "a blueprint is left out");
     }
     if context.config.cluster.backend == Backend::Memory {

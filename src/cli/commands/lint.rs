@@ -8,7 +8,7 @@ use super::blueprints::find;
 use crate::{
     blueprint::{BlueprintId, Issue, LibraryState, LintContext, LoadError, lint, load_file},
     cli::{
-        context::{Context, Ended, in_background, is_missing},
+        context::{Context, Ended, in_background, is_missing, is_not_found},
         exit::{CliError, Exit},
         output::Output,
         table::{Cell, Column, Table, Tone},
@@ -65,7 +65,9 @@ pub(in crate::cli) async fn run(context: Context<'_>, targets: &[String]) -> End
     }
     if targets.is_empty() {
         checked = state.blueprints().len();
-        findings.extend(state.errors().iter().filter(|e| !is_missing(e)).map(Finding::of));
+        findings.extend(
+            state.errors().iter().filter(|e| !is_missing(&context.config, e)).map(Finding::of),
+        );
         findings.extend(state.blueprints().keys().flat_map(|id| of_loaded(&state, id)));
     }
     print(&findings, checked, context.output)?;
@@ -95,7 +97,7 @@ async fn of_file(
     let path = file.to_owned();
     let blueprint = match in_background(move || load_file(&path)).await? {
         Ok(blueprint) => blueprint,
-        Err(error) if is_missing(&error) => return Err(CliError::usage(error.to_string())),
+        Err(error) if is_not_found(&error) => return Err(CliError::usage(error.to_string())),
         Err(error) => return Ok(vec![Finding::of(&error)]),
     };
     let kinds = context.known_kinds();

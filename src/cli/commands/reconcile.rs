@@ -80,7 +80,7 @@ fn add(report: &mut ReconcileReport, plan: &Plan, done: Result<Done, OperationEr
     };
     if error.is_some() {
         report.failed_runs += 1;
-    } else {
+    } else if !plan.changes.is_empty() {
         report.reconciled_runs += 1;
     }
     report.runs.push(ReconciledRun { run_id: plan.run.clone(), enqueued, error });

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::run::input;
 use crate::{
-    blueprint::RunId,
+    blueprint::{LoadError, RunId},
     cli::{
         args::{Consent, StartArgs},
         change::print_plan,
@@ -17,6 +17,7 @@ use crate::{
         signals::Signals,
         text::sanitize,
     },
+    config::Config,
     operations::{Change, Lint, OperationError, Operations, StartRequest},
 };
 
@@ -39,8 +40,10 @@ pub(in crate::cli) async fn run(context: Context<'_>, args: StartArgs) -> Ended 
         lint,
     };
     if args.change.consent() == Consent::DryRun {
-        let changes =
-            operations.preview_start(&request).await.map_err(|e| explain(e, &operations))?;
+        let changes = operations
+            .preview_start(&request)
+            .await
+            .map_err(|e| explain(e, &operations, &context.config))?;
         let run = changes.iter().find_map(|change| match change {
             Change::Created(run, _) => Some(run.clone()),
             _ => None,
@@ -48,7 +51,10 @@ pub(in crate::cli) async fn run(context: Context<'_>, args: StartArgs) -> Ended 
         print_plan(run.as_ref(), &changes, context.output)?;
         return Ok(Exit::Done);
     }
-    let started = operations.start(request).await.map_err(|error| explain(error, &operations))?;
+    let started = operations
+        .start(request)
+        .await
+        .map_err(|error| explain(error, &operations, &context.config))?;
     if args.wait {
         return wait(context, &operations, &started.run, args.timeout).await;
     }
@@ -108,15 +114,15 @@ async fn mention_missing_workers(operations: &Operations) {
     std::future::pending::<()>().await;
 }
 
-/// An error of a start. A blueprint that is not there may be in a file that could not be loaded.
-fn explain(error: OperationError, operations: &Operations) -> CliError {
+/// An error of a start. A blueprint that is not there may be in a file that could not be loaded: the
+/// one of its name, or else any.
+fn explain(error: OperationError, operations: &Operations, config: &Config) -> CliError {
     let state = operations.library().state();
-    let broken = state.errors().iter().find(|broken| !is_missing(broken));
-    match (&error, broken) {
-        (OperationError::UnknownBlueprint { near: None, .. }, Some(broken)) => {
-            CliError::usage(error.to_string())
-                .hint(format!("this file could not be loaded: {broken}"))
-        }
-        _ => error.into(),
-    }
+    let OperationError::UnknownBlueprint { near: None, id } = &error else { return error.into() };
+    let mut broken = state.errors().iter().filter(|broken| !is_missing(config, broken));
+    let named = |broken: &&LoadError| broken.file().file_stem().is_some_and(|it| it == id.as_str());
+    let Some(broken) = broken.clone().find(named).or_else(|| broken.next()) else {
+        return error.into();
+    };
+    CliError::usage(error.to_string()).hint(format!("this file could not be loaded: {broken}"))
 }

@@ -6,6 +6,7 @@
 
 mod blueprint;
 mod cause;
+mod command_line;
 mod ended;
 mod foreign;
 mod judge;

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::when::ahead;
+use super::{
+    command_line::{on_run, word},
+    when::ahead,
+};
 use crate::{
     blueprint::{BlueprintId, NodeId, RunId, WorkerName},
     cluster::Service,
@@ -233,30 +236,28 @@ impl fmt::Display for Remedy {
             Self::Wait { until: Some(at) } => write!(f, "wait until {}", short(*at)),
             Self::EndTimer { run, node, due } => write!(
                 f,
-                "wait until {}, or end it now: flowcraft-tui resume {} --node {}",
+                "wait until {}, or end it now: {}",
                 short(*due),
-                word(run),
-                word(node)
+                on_run("resume", run, &[("--node", node)])
             ),
             Self::FireTimer { run, node } => {
-                write!(f, "flowcraft-tui resume {} --node {}", word(run), word(node))
+                f.write_str(&on_run("resume", run, &[("--node", node)]))
             }
             Self::Answer { run, node, actions } => {
-                write!(f, "flowcraft-tui resume {} --node {}", word(run), word(node))?;
+                // One of them is to be chosen: as it stands, it is an action that no edge has.
+                let choice = actions.join("|");
+                let mut options = vec![("--node", node.as_str())];
                 if !actions.is_empty() {
-                    let actions: Vec<String> = actions.iter().map(|it| word(it)).collect();
-                    write!(f, " --action {}", actions.join("|"))?;
+                    options.push(("--action", &choice));
                 }
-                Ok(())
+                f.write_str(&on_run("resume", run, &options))
             }
-            Self::ExplainChild(run) => write!(f, "flowcraft-tui explain {}", word(run)),
-            Self::Reconcile(run) | Self::GiveUp(run) => {
-                write!(f, "flowcraft-tui reconcile {}", word(run))
-            }
+            Self::ExplainChild(run) => f.write_str(&on_run("explain", run, &[])),
+            Self::Reconcile(run) | Self::GiveUp(run) => f.write_str(&on_run("reconcile", run, &[])),
             Self::StartAgain { run, blueprint } => {
-                let blueprint = blueprint.as_ref().map_or("BLUEPRINT".to_owned(), |id| word(id));
-                let run = word(run);
-                write!(f, "flowcraft-tui start {blueprint} --run-id {run} --input JSON")
+                let blueprint = blueprint.as_deref().unwrap_or("BLUEPRINT");
+                let options = [("--run-id", run.as_str()), ("--input", "JSON")];
+                f.write_str(&on_run("start", blueprint, &options))
             }
             Self::Requeue { run, nodes, first } => {
                 let then = match first {
@@ -264,8 +265,8 @@ impl fmt::Display for Remedy {
                     Mend::Failure => "mend what failed, then: ",
                     Mend::Implementation => "give its worker an implementation, then: ",
                 };
-                write!(f, "{then}flowcraft-tui requeue {}", word(run))?;
-                nodes.iter().try_for_each(|node| write!(f, " --node {}", word(node)))
+                let options: Vec<_> = nodes.iter().map(|node| ("--node", node.as_str())).collect();
+                write!(f, "{then}{}", on_run("requeue", run, &options))
             }
             Self::Replay { letters } => {
                 f.write_str("mend what it says, then: flowcraft-tui dead-letters replay")?;
@@ -275,8 +276,8 @@ impl fmt::Display for Remedy {
                 let ends = ends.map(|at| format!(" at {}", short(at))).unwrap_or_default();
                 write!(
                     f,
-                    "wait for the lease to end{ends}; if it stands still then: flowcraft-tui reconcile {}",
-                    word(run)
+                    "wait for the lease to end{ends}; if it stands still then: {}",
+                    on_run("reconcile", run, &[])
                 )
             }
             Self::StartWorker(Wanted::Any) => f.write_str("flowcraft-tui --no-ui"),
@@ -317,16 +318,6 @@ fn short(at: Timestamp) -> String {
     Timestamp::from_seconds(at.seconds()).to_string().replace(".000Z", "Z")
 }
 
-/// A text as one word of a shell's command line.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 fn listed(names: &[WorkerName]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     names.join(" or ")
@@ -335,17 +326,6 @@ fn listed(names: &[WorkerName]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_remedy_is_a_command_that_a_shell_takes_as_it_is_meant() {
-        let of = |run: &str, node: &str| {
-            let (run, nodes) = (run.into(), vec![node.into()]);
-            Remedy::Requeue { run, nodes, first: Mend::Nothing }.to_string()
-        };
-        assert_eq!(of("order-1", "pay"), "flowcraft-tui requeue order-1 --node pay");
-        assert_eq!(of("a b", "it's"), r"flowcraft-tui requeue 'a b' --node 'it'\''s'");
-        assert_eq!(of("r", "$(rm x)"), "flowcraft-tui requeue r --node '$(rm x)'");
-    }
 
     #[test]
     fn remedies_for_several_nodes_become_one() {

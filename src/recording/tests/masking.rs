@@ -132,7 +132,7 @@ fn snapshot_of(text: &str) -> Snapshot {
         cluster: text().into(),
         queue: live(queue, at(0)),
         runs: live(runs([row(status)]), at(0)),
-        locks: live(LocksView { locks: vec![held], more: false }, at(0)),
+        locks: live(LocksView { locks: vec![held], ..LocksView::default() }, at(0)),
         workers: live(WorkersView { workers: vec![beat], ..WorkersView::default() }, at(0)),
         detail: live(Some(detail), at(0)),
         warnings: live(

@@ -121,7 +121,8 @@ fn apply(snapshot: &mut Snapshot, change: &Change, now: Timestamp) {
         }
         Change::Locks(count) => {
             let locks = (0..*count).map(|run| lock(&format!("run-{run}"), 60)).collect();
-            snapshot.locks = live(LocksView { locks, more: *count > 2 }, now);
+            snapshot.locks =
+                live(LocksView { locks, more: *count > 2, ..LocksView::default() }, now);
         }
         Change::Workers(done) => snapshot.workers = workers(*done, now),
         Change::Open(None, _) => snapshot.detail = live(None, now),

@@ -213,6 +213,15 @@ pub(super) fn confirm(
     ask(app, operation, back, None)
 }
 
+/// How many runs are marked that the list, as it is filtered now, does not have.
+fn unseen(app: &App) -> usize {
+    if app.focus != ListId::Runs {
+        return 0;
+    }
+    let marked = &app.list(ListId::Runs).marked;
+    marked.iter().filter(|run| app.rows.runs.position(run).is_none()).count()
+}
+
 fn ask(
     app: &mut App,
     operation: Operation,
@@ -220,6 +229,7 @@ fn ask(
     moved: Option<String>,
 ) -> Vec<Command> {
     app.tickets += 1;
+    let unseen = unseen(app);
     app.dialog = Some(Dialog::Confirm(Confirm {
         operation: operation.clone(),
         ticket: app.tickets,
@@ -227,6 +237,7 @@ fn ask(
         choice: Choice::No,
         scroll: 0,
         moved,
+        unseen,
         back,
     }));
     vec![Command::Preview { ticket: app.tickets, operation }]

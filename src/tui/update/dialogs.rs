@@ -5,11 +5,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     super::{
         actions::{ACTIONS, Action, ActionInfo},
-        app::App,
+        app::{App, Target, Tone},
         dialog::{ChildPicker, Choice, Confirm, Dialog, Picker, Plan},
         filter::Filter,
         message::Command,
         operator::{Operation, Preview},
+        query::Query,
         rows::ListId,
         under_way,
     },
@@ -70,6 +71,9 @@ fn scrolled(app: &App, scroll: usize, key: KeyEvent, leave: bool, own: Action) -
     }
 }
 
+/// The least room, in cells, in which a plan and both buttons can be seen.
+const LEAST: (u16, u16) = (30, 2);
+
 fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) -> Vec<Command> {
     let yes = match key.code {
         _ if leave => return close(app, confirm),
@@ -105,6 +109,12 @@ fn confirm_key(app: &mut App, mut confirm: Confirm, key: KeyEvent, leave: bool) 
         }
         _ => false,
     };
+    let seen = app.hits.iter().rev().find(|hit| matches!(hit.target, Target::Text { .. }));
+    if yes && seen.is_some_and(|hit| hit.area.width < LEAST.0 || hit.area.height < LEAST.1) {
+        app.notify(Tone::Bad, "make the window larger: what would be done can't be seen");
+        app.dialog = Some(Dialog::Confirm(confirm));
+        return Vec::new();
+    }
     match confirm.plan {
         Plan::Ready(preview) if yes && preview.affects > 0 => {
             // What was explained is looked at again once it is done.
@@ -159,7 +169,15 @@ fn filter_key(app: &mut App, list: ListId, before: String, key: KeyEvent, leave:
         text.clone_from(&before);
         true
     } else if key.code == KeyCode::Enter {
-        true
+        // What can't be understood would leave every row, as if it had been asked for.
+        let problem = match list {
+            ListId::Runs => Query::parse(&text).problem,
+            _ => None,
+        };
+        if let Some(problem) = &problem {
+            app.notify(Tone::Bad, format!("the filter can't be used: {problem}"));
+        }
+        problem.is_none()
     } else if key.code == KeyCode::Tab {
         if let Some(completed) = app.completion(list).apply(&text) {
             text = completed;

@@ -65,7 +65,8 @@ fn scrollable(canvas: &mut Canvas<'_>, area: Rect, lines: &[Piece<'_>], scroll: 
 }
 
 /// Draws two buttons; the one with the focus is reversed and has brackets of its own.
-fn draw_buttons(canvas: &mut Canvas<'_>, line: Rect, yes: &str, no: &str, choice: Choice) {
+/// Returns how wide they are.
+fn draw_buttons(canvas: &mut Canvas<'_>, line: Rect, yes: &str, no: &str, choice: Choice) -> u16 {
     let button = |text: &str, mine: Choice| {
         if choice == mine {
             (format!("▶{text}◀"), Role::Selected)
@@ -76,7 +77,7 @@ fn draw_buttons(canvas: &mut Canvas<'_>, line: Rect, yes: &str, no: &str, choice
     let (no, no_role) = button(no, Choice::No);
     let (yes, yes_role) = button(yes, Choice::Yes);
     let pieces = [(no.into(), no_role), ("   ".into(), Role::Text), (yes.into(), yes_role)];
-    canvas.pieces(line, &pieces);
+    canvas.pieces(line, &pieces)
 }
 
 /// A plan of more lines than this has each in one line, cut where it is too long: what is in view
@@ -125,7 +126,7 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
     let line = Rect { y: inside.bottom().saturating_sub(1), height: buttons, ..inside };
     let can = matches!(&confirm.plan, Plan::Ready(preview) if preview.affects > 0);
     if can {
-        draw_buttons(canvas, line, " y: do it ", " n: leave it ", confirm.choice);
+        let used = draw_buttons(canvas, line, " y: do it ", " n: leave it ", confirm.choice);
         let canary = match confirm.operation {
             _ if confirm.operation.other_canary().is_none() => "",
             Operation::ReplayAtOnce(_) => "c: with a canary  ",
@@ -133,7 +134,10 @@ fn draw_confirm(canvas: &mut Canvas<'_>, area: Rect, confirm: &Confirm) {
             _ => "c: without a canary  ",
         };
         let more = if lines.len() > height { "↑↓ more" } else { "" };
-        canvas.right(line, format!("{canary}{more}").trim_end(), canvas.style(Role::TextDim));
+        let hint = format!(" {canary}{more}");
+        if text::width(&hint) <= usize::from(line.width.saturating_sub(used)) {
+            canvas.right(line, hint.trim_end(), canvas.style(Role::TextDim));
+        }
     } else {
         canvas.pieces(line, &[("▶ esc: back ◀".into(), Role::Selected)]);
     }
@@ -146,6 +150,14 @@ fn plan_lines(confirm: &Confirm, width: usize) -> PlanLines<'_> {
             "Something changed meanwhile ({moved}). Nothing was done; this is the new plan:"
         );
         let wrapped = text::wrap(&text, width, 4);
+        lines.head.extend(wrapped.into_iter().map(|it| (it.into(), Role::TextError)));
+    }
+    if confirm.unseen > 0 {
+        let text = match confirm.unseen {
+            1 => "1 marked run is not among those that the list shows.".to_owned(),
+            count => format!("{count} marked runs are not among those that the list shows."),
+        };
+        let wrapped = text::wrap(&text, width, 2);
         lines.head.extend(wrapped.into_iter().map(|it| (it.into(), Role::TextError)));
     }
     match &confirm.plan {

@@ -14,7 +14,7 @@ use super::{
     },
     canvas::{Canvas, Focus, Piece},
     pane,
-    table::{Cell, Column, Table, flexible, number},
+    table::{Cell, Column, Table, flexible, ids, number},
     words,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 
 const COLUMNS: [Column; 7] = [
     flexible("reason / run", 34, 5, 0),
-    flexible("node", 12, 2, 3),
+    ids("node", 12, 2, 3),
     number("letters", 7, 1),
     number("tries", 5, 4),
     number("runs", 4, 5),

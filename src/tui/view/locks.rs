@@ -6,14 +6,14 @@ use super::{
     super::{app::App, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus},
     pane,
-    table::{Column, Table, flexible, number},
+    table::{Column, Table, flexible, ids, number},
     words,
 };
 use crate::monitor::{SourceState, Subject, WarningKind};
 
 const COLUMNS: [Column; 4] = [
-    flexible("run", 10, 3, 0),
-    flexible("node", 8, 2, 1),
+    ids("run", 10, 3, 0),
+    ids("node", 8, 2, 1),
     flexible("holder", 10, 3, 0),
     number("left", 5, 0),
 ];

@@ -11,14 +11,14 @@ use super::{
     super::{app::App, rows::ListId, text, theme::Role},
     canvas::{Canvas, Focus, Piece},
     letters, pane,
-    table::{Column, Table, flexible, number},
+    table::{Column, Table, flexible, ids, number},
     words,
 };
 use crate::monitor::SourceState;
 
 const JOBS: [Column; 5] = [
-    flexible("run", 16, 3, 0),
-    flexible("node", 12, 2, 0),
+    ids("run", 16, 3, 0),
+    ids("node", 12, 2, 0),
     flexible("blueprint", 10, 2, 2),
     number("age", 6, 1),
     number("received", 8, 3),

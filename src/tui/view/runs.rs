@@ -14,7 +14,7 @@ use super::{
     },
     canvas::{Canvas, Focus},
     pane,
-    table::{Cell, Column, Ordered, Table, fixed, flexible, number},
+    table::{Cell, Column, Ordered, Table, fixed, flexible, ids, number},
     words,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 
 const COLUMNS: [Column; 8] = [
     fixed("status", 11, 0),
-    flexible("run", 16, 3, 0),
+    ids("run", 16, 3, 0),
     flexible("blueprint", 9, 2, 2),
     number("nodes", 7, 1),
     fixed("progress", 12, 6),

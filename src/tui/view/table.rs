@@ -26,6 +26,14 @@ pub(super) struct Column {
     /// The lower, the later it gives way; 0 never does.
     pub(super) rank: u8,
     pub(super) align: Align,
+    pub(super) cut: Cut,
+}
+
+/// Where a text is cut that is too long for its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    End,
+    Middle,
 }
 
 /// At which edge of its column a text stands.
@@ -37,17 +45,22 @@ pub(super) enum Align {
 
 /// A column as wide as `width` cells.
 pub(super) const fn fixed(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, least: width, share: 0, rank, align: Align::Left }
+    Column { title, least: width, share: 0, rank, align: Align::Left, cut: Cut::End }
 }
 
 /// A column of numbers.
 pub(super) const fn number(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, least: width, share: 0, rank, align: Align::Right }
+    Column { title, least: width, share: 0, rank, align: Align::Right, cut: Cut::End }
 }
 
 /// A column that takes a share of what is left over.
 pub(super) const fn flexible(title: &'static str, least: u16, share: u16, rank: u8) -> Column {
-    Column { title, least, share, rank, align: Align::Left }
+    Column { title, least, share, rank, align: Align::Left, cut: Cut::End }
+}
+
+/// Such a column for ids, which often differ in their last letters only.
+pub(super) const fn ids(title: &'static str, least: u16, share: u16, rank: u8) -> Column {
+    Column { title, least, share, rank, align: Align::Left, cut: Cut::Middle }
 }
 
 /// One cell of a row.
@@ -130,7 +143,12 @@ impl Table<'_> {
                 let Some((x, width)) = place else { continue };
                 let style = if self.stale { dim } else { canvas.style(*role) };
                 let (x, width) = aligned(*column, text, area.x + MARKERS + x, *width);
-                canvas.text(x, y, width, text, style);
+                match column.cut {
+                    Cut::End => canvas.text(x, y, width, text, style),
+                    Cut::Middle => {
+                        canvas.text(x, y, width, &text::fit_middle(text, width.into()), style)
+                    }
+                };
             }
             if marked {
                 canvas.text(area.x + 1, y, 1, MARK, canvas.style(Role::Marked));

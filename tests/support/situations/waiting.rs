@@ -26,7 +26,7 @@ pub(super) fn situations() -> Vec<Situation> {
         Situation::new(
             "it waits for an answer",
             WaitingForAnswer,
-            &["node \"w\" waits for an answer since", "--action approve|refuse"],
+            &["node \"w\" waits for an answer since", "--action 'approve|refuse'"],
             answer,
         ),
         Situation::new(

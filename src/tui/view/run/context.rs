@@ -160,7 +160,7 @@ fn draw_row(
         Step::Name("") => pieces.push(("\"\"".into(), Role::ValueKey)),
         Step::Name(name) => {
             // A name may be long, and must leave room for the value.
-            let name = text::fit(name, (width * 3 / 5).max(8)).into_owned();
+            let name = text::fit_middle(name, (width * 3 / 5).max(8)).into_owned();
             marked(&mut pieces, name, query, Role::ValueKey);
         }
         Step::Index(index) => pieces.push((format!("[{index}]").into(), Role::TextDim)),

@@ -8,7 +8,7 @@ use super::{
     super::{
         super::{app::App, rows::ListId, theme::Role},
         canvas::{Canvas, Focus},
-        table::{Column, Table, fixed, flexible, number},
+        table::{Column, Table, fixed, flexible, ids, number},
         words,
     },
     took,
@@ -17,7 +17,7 @@ use crate::monitor::{RunDetail, SourceState};
 
 const COLUMNS: [Column; 6] = [
     fixed("state", 11, 0),
-    flexible("node", 12, 3, 0),
+    ids("node", 12, 3, 0),
     flexible("uses", 8, 2, 3),
     number("tries", 5, 2),
     number("took", 6, 1),
