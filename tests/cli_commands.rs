@@ -416,6 +416,25 @@ fn the_doctor_finds_what_is_wrong() {
 }
 
 #[test]
+fn the_doctor_finds_what_would_keep_the_dashboard_from_opening() {
+    let program = program();
+    let file = program.path("flowcraft.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    for (more, words) in [
+        ("[keys]\nbogus = \"R\"\n", "keys.bogus: there is no such action"),
+        ("[keys]\nreconcile = \"w\"\n", "stands for both `explain` and `reconcile`"),
+        ("[ui]\ntheme = \"nope\"\n", "there is no theme \"nope\""),
+    ] {
+        fs::write(&file, format!("{config}\n{more}")).unwrap();
+        let output = program.run(&["doctor", "--json"]);
+        assert_eq!(failed_checks(&output, 1), ["configuration"], "{more}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains(&words.replace('"', "\\\"")));
+    }
+    fs::write(&file, format!("blueprints = [\"blueprnts\"]\n{config}")).unwrap();
+    assert_eq!(failed_checks(&program.run(&["doctor", "--json"]), 1), ["blueprints"]);
+}
+
+#[test]
 fn node_kinds_are_checked_before_anything_is_done() {
     let program = program();
     let file = program.path("flowcraft.toml");

@@ -213,11 +213,21 @@ pub(super) struct AnswerForm {
 pub(super) struct JsonInput {
     pub(super) area: TextArea<'static>,
     pub(super) value: Result<Option<Value>, JsonProblem>,
+    wanted: WantedJson,
     /// The first line in view when it was last drawn.
     pub(super) scroll: usize,
 }
 
-/// Why a text is not JSON.
+/// What a JSON input is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WantedJson {
+    /// A run's context.
+    Object,
+    /// Any value.
+    Any,
+}
+
+/// Why a text is not JSON, or not what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JsonProblem {
     /// From 1.
@@ -228,13 +238,13 @@ pub(super) struct JsonProblem {
 }
 
 impl JsonInput {
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str, wanted: WantedJson) -> Self {
         let lines: Vec<String> =
             text.lines().map(|line| super::text::clean(line).into_owned()).collect();
         let mut area = TextArea::new(lines);
         area.set_tab_length(2);
         area.set_cursor_line_style(ratatui::style::Style::new());
-        let mut input = Self { area, value: Ok(None), scroll: 0 };
+        let mut input = Self { area, value: Ok(None), wanted, scroll: 0 };
         input.check();
         input
     }
@@ -290,6 +300,15 @@ impl JsonInput {
                 }
             })
         };
+        if let (WantedJson::Object, Ok(Some(value))) = (self.wanted, &self.value)
+            && !value.is_object()
+        {
+            let before = text.len() - text.trim_start().len();
+            let line = text[..before].matches('\n').count() + 1;
+            let column = text[..before].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let problem = "an object is wanted, such as {\"name\": \"Ada\"}".to_owned();
+            self.value = Err(JsonProblem { line, column, problem });
+        }
     }
 }
 
@@ -306,21 +325,25 @@ mod tests {
 
     #[test]
     fn a_mistake_in_json_has_a_place() {
-        let input = JsonInput::new("{\n  \"a\": 1,\n  b: 2\n}");
+        let input = JsonInput::new("{\n  \"a\": 1,\n  b: 2\n}", WantedJson::Any);
         let problem = input.value.unwrap_err();
         assert_eq!((problem.line, problem.column), (3, 3));
         assert!(!problem.problem.contains("line"), "{}", problem.problem);
-        assert_eq!(JsonInput::new(" \n ").value, Ok(None));
-        assert_eq!(JsonInput::new("[1]").value, Ok(Some(serde_json::json!([1]))));
+        assert_eq!(JsonInput::new(" \n ", WantedJson::Object).value, Ok(None));
+        assert_eq!(JsonInput::new("[1]", WantedJson::Any).value, Ok(Some(serde_json::json!([1]))));
+        let problem = JsonInput::new("\n  [1]", WantedJson::Object).value.unwrap_err();
+        assert_eq!((problem.line, problem.column), (2, 3));
+        assert!(problem.problem.starts_with("an object is wanted"), "{problem:?}");
+        assert!(JsonInput::new("{}", WantedJson::Object).value.is_ok());
     }
 
     #[test]
     fn a_paste_is_cleaned_and_limited() {
-        let mut input = JsonInput::new("");
+        let mut input = JsonInput::new("", WantedJson::Any);
         assert!(input.paste("{\n\t\"a\": \"\u{1b}[2J\"\n}"));
         assert!(input.area.lines().iter().all(|line| !line.chars().any(char::is_control)));
         assert_eq!(input.area.lines().len(), 3);
-        let mut input = JsonInput::new("");
+        let mut input = JsonInput::new("", WantedJson::Any);
         assert!(!input.paste(&"é".repeat(INPUT_LIMIT)));
         assert!(input.bytes() <= INPUT_LIMIT + 1);
     }

@@ -5,7 +5,7 @@ use super::{
         app::{App, Tone},
         dialog::{
             AnswerField, AnswerForm, Choice, Confirm, Dialog, JsonInput, Picker, Plan, StartField,
-            StartForm,
+            StartForm, WantedJson,
         },
         message::Command,
         operator::{Letters, Operation, OperatorError, Outcome, Preview, Runs},
@@ -42,8 +42,11 @@ pub(super) fn start(app: &mut App) -> Vec<Command> {
 pub(super) fn start_form(app: &mut App, id: &BlueprintId) -> Vec<Command> {
     let example = || example(app, id).unwrap_or_else(|| "{}".to_owned());
     let text = app.drafts.get(id).cloned().unwrap_or_else(example);
-    let form =
-        StartForm { blueprint: id.clone(), input: JsonInput::new(&text), field: StartField::Input };
+    let form = StartForm {
+        blueprint: id.clone(),
+        input: JsonInput::new(&text, WantedJson::Object),
+        field: StartField::Input,
+    };
     open(app, Dialog::Start(form))
 }
 
@@ -129,7 +132,13 @@ pub(super) fn answer(app: &mut App) -> Vec<Command> {
 }
 
 fn answer_form(run: RunId, node: usize) -> AnswerForm {
-    AnswerForm { run, node, action: 0, output: JsonInput::new(""), field: AnswerField::Action }
+    AnswerForm {
+        run,
+        node,
+        action: 0,
+        output: JsonInput::new("", WantedJson::Any),
+        field: AnswerField::Action,
+    }
 }
 
 /// The child run that waits for an answer on behalf of the selected node, or of any where no node

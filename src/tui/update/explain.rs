@@ -6,7 +6,7 @@ use super::{
     super::{
         actions::Action,
         app::{Access, App, Tone},
-        dialog::{AnswerField, AnswerForm, Dialog, JsonInput},
+        dialog::{AnswerField, AnswerForm, Dialog, JsonInput, WantedJson},
         explaining::{Asked, Explaining, Found},
         message::Command,
         operator::OperatorError,
@@ -200,7 +200,7 @@ fn answer(app: &mut App, run: RunId, node: &NodeId) -> Vec<Command> {
         run,
         node: place.unwrap_or(0),
         action: 0,
-        output: JsonInput::new(""),
+        output: JsonInput::new("", WantedJson::Any),
         field,
     }));
     commands
