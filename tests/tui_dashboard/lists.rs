@@ -70,6 +70,7 @@ fn a_timer_is_told_from_an_answer() {
     let later = Timestamp::from_seconds(NOW.seconds() + 90);
     for (item, stalled, said) in [
         (asleep(later), false, "timer due in 1m"),
+        (asleep(ago(2)), false, "timer due  "),
         (asleep(ago(20)), false, "timer due since 20s"),
         (asleep(ago(400)), true, "timer due since 6m"),
         (item("r", RunStatus::Awaiting, 900, 600), false, "waits for an answer"),
@@ -80,7 +81,8 @@ fn a_timer_is_told_from_an_answer() {
         dashboard.press("2");
         shows(&mut dashboard, said);
         dashboard.press("/");
-        dashboard.type_text(said.split(" since").next().unwrap().split(" in").next().unwrap());
+        let words = said.split(" since").next().unwrap().split(" in").next().unwrap();
+        dashboard.type_text(words.trim());
         shows(&mut dashboard, "1 of 1");
     }
 }

@@ -1,6 +1,6 @@
 //! The list of runs.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use ratatui::layout::Rect;
 
@@ -22,6 +22,9 @@ use crate::{
     engine::{RunStatus, Timestamp},
     monitor::{OlderRuns, RunRow, SourceState, Subject, Warning, WarningKind},
 };
+
+/// A timer that is due for less than this is being taken up, as far as one can tell.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 const COLUMNS: [Column; 8] = [
     fixed("status", 11, 0),
@@ -140,6 +143,8 @@ fn note(row: &RunRow, now: Timestamp) -> Cell<'_> {
         return if due > now {
             let left = text::whole_age(now.until(due));
             (format!("timer due in {left}").into(), Role::TextDim)
+        } else if now.since(due) < AT_ONCE {
+            ("timer due".into(), Role::TextDim)
         } else {
             let late = text::whole_age(now.since(due));
             let role = if row.stalled { Role::TextError } else { Role::TextDim };
